@@ -1,0 +1,48 @@
+# Two commands matter: `make bench` measures on this machine, `make test` tests the project. `make help` lists the rest.
+#
+# ARGS goes to ansible-playbook as it stands; the shell reads its quotes, so JSON passes unharmed:
+#
+#     make bench ARGS="-e '{\"reflect_queues\":[1]}'"
+
+.PHONY: help bench report restore test check lint unit clean
+
+help:
+	@echo 'make bench      measure on this machine; sets up what is missing, puts everything back after'
+	@echo 'make report     show the results of a run again'
+	@echo 'make restore    undo whatever a run left on this machine'
+	@echo 'make test       all tests; sets up what is missing'
+	@echo 'make check      the quick part of it: lint, types, unit tests'
+	@echo 'make clean      remove what the targets made, except results/'
+	@echo
+	@echo 'ARGS="..." hands arguments to ansible-playbook, for example'
+	@echo '    make bench ARGS="-e reflect_trials=5 -i inventories/mylab"'
+
+# $(value ARGS): make itself expands nothing in it, a dollar sign stays one.
+bench report restore:
+	@tools/setup run
+	@tools/play $@ $(value ARGS)
+
+check: lint unit
+
+lint:
+	@tools/setup check
+	tools/env ruff check
+	tools/env ruff format --check
+	tools/env mypy
+	tools/env vermin --quiet --no-tips --violations --target=3.9- plugins/modules plugins/module_utils
+	tools/env yamllint --strict .
+	tools/env antsibull-changelog lint
+
+unit:
+	@tools/setup check
+	tools/env pytest tests/unit
+
+# The tests come last and together, so that the last line of the output counts all of them.
+test: lint
+	@tools/setup test
+	tools/env ansible-lint
+	tests/sanity/run
+	tools/env pytest tests/unit tests/integration
+
+clean:
+	rm -rf .venv .cache tests/output

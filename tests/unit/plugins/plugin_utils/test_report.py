@@ -1,0 +1,240 @@
+# Copyright: (c) 2026, the virtperf.vhost authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The page: everything on it, nothing from elsewhere, and nothing that a host could slip into it."""
+
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+
+from ansible_collections.virtperf.vhost.plugins.plugin_utils import report
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.analysis import analyse
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.grid import Grid, lay_out
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.records import Record
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.wanted import wanted_cells
+from ansible_collections.virtperf.vhost.tests.unit import record_factory as make
+
+
+class Page(HTMLParser):
+    """Elements by name, and the text of the page without scripts and styles."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.words = ""
+        self._silent = False
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Keep the element."""
+        self.elements.append((tag, dict(attrs)))
+        self._silent = tag in ("script", "style")
+
+    def handle_endtag(self, tag: str) -> None:
+        """Text counts again after a script."""
+        self._silent = False
+
+    def handle_data(self, data: str) -> None:
+        """Keep the text."""
+        if not self._silent:
+            self.words += " " + data
+
+    @property
+    def text(self) -> str:
+        """The text, with single blanks."""
+        return " ".join(self.words.split())
+
+    def values(self, attribute: str) -> list[str]:
+        """All values of an attribute."""
+        return [value for _tag, attributes in self.elements if (value := attributes.get(attribute)) is not None]
+
+
+@pytest.fixture(autouse=True)
+def small_plotly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """plotly.js is 5 MB of somebody else's."""
+    monkeypatch.setattr(report.figures, "plotly_script", lambda: "/* plotly.js */")
+
+
+def grids_of(raws: list[dict[str, Any]], studies: dict[str, Any] | None = None) -> tuple[list[Grid], list[Record]]:
+    """What the page is made from."""
+    records = [Record(raw, line) for line, raw in enumerate(raws, start=1)]
+    hosts = sorted({raw["host"] for raw in raws}) or ["localhost"]
+    return lay_out(analyse(records, wanted_cells(studies or {}, hosts))), records
+
+
+def page(raws: list[dict[str, Any]], studies: dict[str, Any] | None = None, **manifest: Any) -> str:
+    """The page of a run."""
+    grids, records = grids_of(raws, studies)
+    whole = {
+        "run_id": make.RUN_ID,
+        "tool": {"name": "virtperf.vhost", "version": "0.1.0"},
+        "status": "complete",
+        "created_at": "2026-11-20T10:00:00Z",
+        "studies": studies or {},
+        "facts": {"localhost": make.FACTS},
+        "failures": [],
+    }
+    return report.render_report(grids, records, whole | manifest, notes=["line 9 is left out"])
+
+
+def test_everything_is_on_it() -> None:
+    raws = [*make.sweep(samples=True), make.invalid("wrong ring", of=make.cell(queues=4))]
+    studies = {"reflect": make.definition([*make.cells(), make.cell(queues=4)], burst=32)}
+    text = Page(page(raws, studies, status="incomplete", failures=["localhost: measure: died"])).text
+    for words in (
+        "localhost carried up to 1",
+        "incomplete",
+        "What is missing localhost: measure: died line 9 is left out",
+        "virtio_user_packed, 4 queues, 64 bytes : 0 of 3 valid; trial 1: wrong ring",
+        "2 modes",
+        "What limited the rate",
+        "Within the windows",
+        "the vswitch's core was busy 97 % of the window",
+        "97 % busy 99 % CPU",
+        "Invalid trials",
+        "dpdk-testpmd --lcores=0@0,1@0 --vdev=net_vhost0",
+        "AMD EPYC 7B13",
+        "burst 32",
+        "line 73",
+        '"rx_pps"',
+    ):
+        assert words in text
+
+
+def test_every_link_leads_somewhere_and_nowhere_else() -> None:
+    raws = [*make.sweep(), make.invalid(of=make.cell(queues=4))]
+    skipped = [{"cell": make.cell(queues=8), "reason": "few CPUs"}]
+    studies = {"reflect": make.definition([*make.cells(), make.cell(queues=4)], skipped=skipped)}
+    found = Page(page(raws, studies))
+    ids = found.values("id")
+    assert len(ids) == len(set(ids))
+    links = found.values("href")
+    assert all(link == "data:," or link.removeprefix("#") in ids for link in links)
+    # each cell of the table leads to its row below, each row to the records of its trials
+    assert {f"#cell-{n}" for n in range(1, 26)} <= set(links)
+    assert {f"#L{n}" for n in range(1, 74)} <= set(links)
+    assert not found.values("src")
+
+
+def test_the_browser_is_told_to_ask_the_network_for_nothing() -> None:
+    (policy,) = (value for value in Page(page(make.sweep())).values("content") if "default-src" in value)
+    assert policy.startswith("default-src 'none'")
+    assert "http" not in policy
+
+
+@pytest.mark.parametrize(
+    "place", ["driver", "reason", "evidence", "asked", "observed", "host", "failures", "facts", "definition"]
+)
+def test_what_hosts_and_users_say_stays_text(place: str) -> None:
+    evil = "</script><script>alert(1)</script><img src=x onerror=alert(1)>\"'&\ud800"
+    record: dict[str, Any] = make.record()
+    studies: dict[str, Any] = {}
+    manifest: dict[str, Any] = {}
+    if place == "driver":
+        record = make.record(of=make.cell(evil))
+    elif place == "reason":
+        record = make.invalid(evil)
+    elif place == "evidence":
+        record["verdict"] = {"limit": evil, "evidence": evil}
+    elif place in ("asked", "observed"):
+        record[place] = {evil: {evil: evil}}
+    elif place == "host":
+        record["host"] = evil
+        manifest["facts"] = {}
+    elif place == "failures":
+        manifest["failures"] = [evil]
+    elif place == "facts":
+        manifest["facts"] = {"localhost": {evil: evil, "dpdk": evil}}
+    else:
+        studies = {"reflect": make.definition([make.cell()], note=evil)}
+    text = page([record], studies, **manifest)
+    assert "alert(1)" in Page(text).text
+    assert "<script>alert" not in text
+    assert "<img" not in text
+
+
+def test_plots_are_json_in_a_script_that_cannot_be_left() -> None:
+    text = page([make.record(of=make.cell("</script>"))])
+    (inside,) = re.findall(r'<script type="application/json" id="plots">(.*?)</script>', text, re.DOTALL)
+    plots = json.loads(inside)
+    assert set(plots) == {f"result-1-{key}" for key in ("mpps", "l1", "load-vswitch", "load-generator")}
+
+
+def test_many_records_are_named_by_their_lines_only() -> None:
+    text = page(make.sweep(make.cells(queues=range(1, 11)), samples=True))
+    found = Page(text)
+    assert "1 to 3" in found.text
+    assert "<details" not in text
+    assert "Within the windows" not in found.text
+    assert "Shown are the 8 fastest rows; 12 are in the tables only." in found.text
+
+
+def test_nothing_measured() -> None:
+    text = Page(page([], {"reflect": make.definition([make.cell()])}, status="incomplete")).text
+    assert "No cell has a valid trial." in text
+    assert "3 of 3 trials not measured" in text
+    assert "Against packet size" not in text
+
+
+def test_a_section_for_each_host() -> None:
+    found = Page(page([make.record(20e6, host="a"), make.record(host="b")], facts={}))
+    assert "a, the fastest, carried up to 20.00 million 64-byte packets a second." in found.text
+    assert {"result-1", "result-2"} <= set(found.values("id"))
+
+
+def test_the_headline_names_the_fastest_and_the_widest_cell() -> None:
+    big = make.cell("virtio_user_split", 2, 1518)
+    grids, _records = grids_of([make.record(15.2e6), make.record(5e6, of=big)])
+    assert report.headline(grids) == (
+        "localhost carried up to 15.20 million 64-byte packets a second, and up to 61.5 Gbit/s at 1518 bytes."
+    )
+    assert report.headline_cells(grids) == (
+        "The first was virtio_user_packed, 1 queue; the second was virtio_user_split, 2 queues."
+    )
+    grids, _records = grids_of([make.record(15.2e6)])
+    assert report.headline(grids) == "localhost carried up to 15.20 million 64-byte packets a second."
+    assert report.headline_cells(grids) == "That was virtio_user_packed, 1 queue."
+
+
+def test_the_headline_tells_when_trials_do_not_agree() -> None:
+    modes, _records = grids_of([make.record(rate, trial=n) for n, rate in enumerate((7e6, 15e6, 15e6), start=1)])
+    assert report.headline_cells(modes) == "That was virtio_user_packed, 1 queue (two modes)."
+    spread, _records = grids_of([make.record(rate, trial=n) for n, rate in enumerate((13e6, 14e6, 15e6), start=1)])
+    assert report.headline_cells(spread) == "That was virtio_user_packed, 1 queue (trials 14 % apart)."
+
+
+def test_limits_in_one_sentence() -> None:
+    raws = [
+        make.record(of=make.cell(packet_size=size), limit=limit)
+        for size, limit in ((64, "vswitch-cpu"), (128, "vswitch-cpu"), (256, "generator-cpu"), (512, "undetermined"))
+    ]
+    disputed = [
+        make.record(of=make.cell(packet_size=1518), trial=1),
+        make.record(of=make.cell(packet_size=1518), trial=2),
+    ]
+    disputed[1]["verdict"]["limit"] = "undetermined"
+    grids, _records = grids_of([*raws, make.invalid(of=make.cell(packet_size=1024)), *disputed])
+    assert report.limits_sentence(grids) == (
+        "Of 6 cells, 2 limited by vswitch-cpu, 1 by generator-cpu; 2 undetermined; 1 without a valid trial."
+    )
+    assert report.limits_sentence([]) == ""
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"), [([], ""), ([1], "1"), ([1, 2, 3], "1 to 3"), ([1, 3, 4, 9], "1, 3 to 4, 9")]
+)
+def test_lines_of_many_records(lines: list[int], words: str) -> None:
+    assert report.line_ranges([Record({}, line) for line in lines]) == words
+
+
+def test_a_record_is_shown_whole_with_its_samples_in_one_line() -> None:
+    raw = make.record(samples=[[0.1, 1.5], [0.2, 2.5]])
+    text = report.pretty(Record(raw, 1))
+    assert json.loads(text) == raw
+    assert '"samples": [[0.1, 1.5], [0.2, 2.5]]' in text
+    assert json.loads(report.pretty(Record(make.record(), 1))) == make.record()

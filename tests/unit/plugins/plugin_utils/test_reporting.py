@@ -1,0 +1,140 @@
+# Copyright: (c) 2026, the virtperf.vhost authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From a run's directory to its table, its page and its manifest."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.virtperf.vhost.plugins.module_utils.errors import VirtperfError
+from ansible_collections.virtperf.vhost.plugins.plugin_utils import figures, run_dir
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.opening import open_run
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.reporting import report_run
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.run_dir import RunDir, RunDirError
+from ansible_collections.virtperf.vhost.tests.unit import record_factory as make
+
+
+@pytest.fixture(autouse=True)
+def small_plotly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """plotly.js is 5 MB of somebody else's."""
+    monkeypatch.setattr(figures, "plotly_script", lambda: "/* plotly.js */")
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunDir:
+    """A run of one cell, with two of its three trials."""
+    run = RunDir(tmp_path / "results" / make.RUN_ID)
+    open_run(run, {"reflect": make.definition([make.cell()])}, ["localhost"], 1)
+    fetch(run, [make.record(trial=1), make.record(trial=2)])
+    return run
+
+
+def fetch(run: RunDir, records: list[dict[str, Any]]) -> None:
+    """What came from the host."""
+    make.write_records(run.hosts / "localhost" / "reflect.jsonl", records)
+
+
+def manifest_of(run: RunDir) -> dict[str, Any]:
+    """The manifest as it is on disk."""
+    manifest: dict[str, Any] = json.loads(run.manifest.read_text())
+    return manifest
+
+
+def test_an_incomplete_run(run: RunDir) -> None:
+    outcome = report_run(run, {"localhost": make.FACTS}, ["localhost: measure: died"])
+    assert outcome.changed
+    assert not outcome.complete
+    assert outcome.error is None
+    (cell,) = outcome.incomplete
+    assert (cell.host, len(cell.counted), cell.wanted) == ("localhost", 2, 3)
+    assert outcome.table == run.table.read_text()
+    assert outcome.table_before == ""
+    assert len(run.trials.read_text().splitlines()) == 2
+    assert "died" in run.report.read_text()
+    manifest = manifest_of(run)
+    assert manifest["status"] == "incomplete"
+    assert manifest["finished_at"]
+    assert manifest["facts"]["localhost"] == make.FACTS
+    assert manifest["failures"] == ["localhost: measure: died"]
+    assert list(manifest["files"]) == ["hosts/localhost/reflect.jsonl"]
+
+
+def test_a_run_completed_by_a_second_attempt(run: RunDir) -> None:
+    report_run(run, {"localhost": make.FACTS}, ["died"])
+    fetch(run, [make.record(trial=n) for n in (1, 2)] + [make.record(trial=1, started_at="2026-11-20T11:00:00Z")])
+    outcome = report_run(run, None, [])
+    assert outcome.complete
+    manifest = manifest_of(run)
+    assert (manifest["status"], manifest["failures"]) == ("complete", [])
+    assert manifest["facts"] == {"localhost": make.FACTS}
+    assert "FAILED" not in outcome.table
+    assert "FAILED" in outcome.table_before
+
+
+def test_reporting_again_changes_nothing(run: RunDir) -> None:
+    report_run(run, {"localhost": make.FACTS}, ["x"])
+    before = {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()}
+    outcome = report_run(run, None, None)
+    assert not outcome.changed
+    assert {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()} == before
+
+
+def test_check_mode_says_what_would_be_and_writes_nothing(run: RunDir) -> None:
+    before = {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()}
+    outcome = report_run(run, None, None, dry=True)
+    assert outcome.changed
+    assert "Mpps" in outcome.table
+    assert {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()} == before
+
+
+def test_a_run_without_any_record(run: RunDir) -> None:
+    (run.hosts / "localhost" / "reflect.jsonl").unlink()
+    outcome = report_run(run, None, ["localhost: prepare: no hugepages"])
+    assert not outcome.complete
+    assert "0 of 3 valid; 3 of 3 trials not measured" in outcome.table
+
+
+def test_a_disk_that_filled_up_keeps_the_table_from_nobody(run: RunDir, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = run_dir.write_atomic
+    written = []
+
+    def fill(path: Path, parts: Any) -> None:
+        if path == run.table:
+            raise OSError(28, "No space left on device")
+        written.append(path.name)
+        real(path, parts)
+
+    monkeypatch.setattr(run_dir, "write_atomic", fill)
+    outcome = report_run(run, None, None)
+    assert "Mpps" in outcome.table
+    assert "safe on the measured hosts" in str(outcome.error)
+    # what could be written was written all the same
+    assert written == ["trials.jsonl", "manifest.json", "report.html"]
+
+
+def test_without_plotly_only_the_page_is_missing(run: RunDir, monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent() -> str:
+        raise figures.PlotlyError("plotly is missing")
+
+    monkeypatch.setattr(figures, "load_plotly", absent)
+    outcome = report_run(run, None, None)
+    assert isinstance(outcome.error, VirtperfError)
+    assert run.table.exists()
+    assert manifest_of(run)["status"] == "incomplete"
+    assert not run.report.exists()
+
+
+def test_half_a_surrogate_pair_does_not_stop_it(run: RunDir) -> None:
+    fetch(run, [make.invalid("\ud800")])
+    assert report_run(run, None, None).error is None
+    assert "ud800" in run.report.read_text()
+
+
+def test_no_such_run(tmp_path: Path) -> None:
+    with pytest.raises(RunDirError, match="there is no run x"):
+        report_run(RunDir(tmp_path / "x"), None, None)
