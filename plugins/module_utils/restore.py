@@ -18,7 +18,10 @@ from ansible_collections.virtperf.vhost.plugins.module_utils.host import Host
 from ansible_collections.virtperf.vhost.plugins.module_utils.hugepages import undo_pool
 from ansible_collections.virtperf.vhost.plugins.module_utils.hugetlbfs import undo_mount
 from ansible_collections.virtperf.vhost.plugins.module_utils.journal import Entry, Journal
+from ansible_collections.virtperf.vhost.plugins.module_utils.pci.bind import undo_pci_driver
+from ansible_collections.virtperf.vhost.plugins.module_utils.pinning.pinner import undo_pins
 from ansible_collections.virtperf.vhost.plugins.module_utils.processes import undo_process
+from ansible_collections.virtperf.vhost.plugins.module_utils.qemu.manager import undo_vm
 
 Undo = Callable[[Host, Mapping[str, Any]], str]
 UNDO: dict[str, Undo] = {
@@ -26,6 +29,9 @@ UNDO: dict[str, Undo] = {
     "testpmd": undo_testpmd,
     "hugetlbfs": undo_mount,
     "hugepages": undo_pool,
+    "vcpu_pin": undo_pins,
+    "pci_driver": undo_pci_driver,
+    "qemu_vm": undo_vm,
 }
 
 

@@ -1,0 +1,91 @@
+# Copyright: (c) 2026, the virtperf.vhost authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The inventory plugin lab as ansible-inventory calls it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import bench
+import pytest
+
+EXAMPLE = bench.CHECKOUT / "inventories" / "lab-example" / "lab.yml"
+
+
+def inventory(path: Path, *arguments: str) -> str:
+    """What ansible-inventory prints, warnings too."""
+    done = subprocess.run(
+        [str(bench.CHECKOUT / "tools/env"), "ansible-inventory", "-i", str(path), *arguments],
+        cwd=bench.CHECKOUT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    return done.stdout
+
+
+def listed(path: Path) -> dict[str, Any]:
+    """Its groups and variables. Strings that ansible may not take for templates come wrapped."""
+
+    def unwrap(value: dict[str, Any]) -> Any:
+        return value.get("__ansible_unsafe", value)
+
+    result: dict[str, Any] = json.loads(inventory(path, "--list"), object_hook=unwrap)
+    return result
+
+
+def test_the_example() -> None:
+    found = listed(EXAMPLE)
+    assert found["hypervisors"]["hosts"] == ["hv-a", "hv-b"]
+    assert found["servers"]["hosts"] == ["web"]
+    assert found["clients"]["hosts"] == ["load", "hv-b-guest1", "hv-b-guest2"]
+    assert found["guests_of_hv_a"]["hosts"] == ["web", "load"]
+    web = found["_meta"]["hostvars"]["web"]
+    assert (web["vm_address"], web["ansible_host"], web["hypervisor"]) == ("192.0.2.2", "192.0.2.2", "hv-a")
+    assert "ProxyJump=root@hv-a.example.net" in web["ansible_ssh_common_args"]
+
+
+def test_its_graph() -> None:
+    graph = inventory(EXAMPLE, "--graph").split()
+    for name in ("@hypervisors:", "@guests:", "@servers:", "@clients:", "@guests_of_hv_a:", "@guests_of_hv_b:"):
+        assert f"|--{name}" in graph
+
+
+def test_compose_and_groups_come_with_it(tmp_path: Path) -> None:
+    path = tmp_path / "small.lab.yml"
+    path.write_text(
+        "plugin: virtperf.vhost.lab\nnetwork: 192.0.2.0/24\n"
+        "hypervisors: {localhost: {ansible_connection: local, guests: 1}}\n"
+        "compose: {twice: vm_name * 2}\ngroups: {odd: vm_address is defined}\n"
+    )
+    found = listed(path)
+    assert found["odd"]["hosts"] == ["localhost-guest1"]
+    guest = found["_meta"]["hostvars"]["localhost-guest1"]
+    assert (guest["twice"], guest["ansible_port"]) == ("localhost-guest1" * 2, 2202)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("hypervisors: {hv: {guests: [{name: a, roles: [router]}]}}", "found 'router'. Allowed: client, server"),
+        ("hypervisors: {hv: {}}\nwidth: 3", "width: found a key that is not known here"),
+    ],
+)
+def test_a_mistake_names_file_and_key(tmp_path: Path, line: str, message: str) -> None:
+    path = tmp_path / "lab.yml"
+    path.write_text(f"plugin: virtperf.vhost.lab\nnetwork: 192.0.2.0/24\n{line}\n")
+    printed = " ".join(inventory(path, "--list").split())
+    assert f"{path}: " in printed
+    assert message in printed
+
+
+def test_a_file_of_another_name_is_not_taken(tmp_path: Path) -> None:
+    path = tmp_path / "other.yml"
+    path.write_text("plugin: virtperf.vhost.lab\nnetwork: 192.0.2.0/24\nhypervisors: {hv: {}}\n")
+    assert "hypervisors" not in inventory(path, "--graph")
