@@ -18,8 +18,8 @@ HOST_KEY_CREDENTIAL = "ssh.host_key.ed25519"
 # The last line of a guest's console when SSH answers and an address is there.
 READY = "virtperf: ready"
 
-# What a guest's kernel is started with, beside what its launcher adds. Debian's security modules cost a second of each
-# boot under emulation, and the checks that come with them some of every system call.
+# What a guest's kernel is started with, beside what its launcher adds. A lab's guest needs none of Debian's security
+# modules, which have to be set up at each boot and asked at system calls.
 COMMAND_LINE = "root=/dev/vda rw console=ttyS0 quiet net.ifnames=0 lsm=capability"
 
 _UNITS = "etc/systemd/system"
