@@ -4,14 +4,13 @@
 #
 #     make bench ARGS="-e '{\"reflect_queues\":[1]}'"
 
-.PHONY: help bench report restore test test-guests check lint unit clean
+.PHONY: help bench report restore test check lint unit clean
 
 help:
 	@echo 'make bench      measure on this machine; sets up what is missing, puts everything back after'
 	@echo 'make report     show the results of a run again'
 	@echo 'make restore    undo whatever a run left on this machine'
 	@echo 'make test       all tests; sets up what is missing'
-	@echo 'make test-guests tests of real VMs; needs QEMU 10 and libvirt'
 	@echo 'make check      the quick part of it: lint, types, unit tests'
 	@echo 'make clean      remove what the targets made, except results/'
 	@echo
@@ -43,13 +42,7 @@ test: lint
 	@tools/setup test
 	tools/env ansible-lint
 	tests/sanity/run
-	tools/env pytest tests/unit tests/integration --ignore=tests/integration/guests
-
-# Not yet part of `make test`: they need QEMU 10 (Debian 12: from bookworm-backports), libvirtd and python3-libvirt, which
-# the set-up does not install yet. They say what is missing.
-test-guests:
-	@tools/setup test
-	tools/env pytest tests/integration/guests
+	tools/env pytest tests/unit tests/integration
 
 clean:
 	rm -rf .venv .cache tests/output

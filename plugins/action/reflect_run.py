@@ -111,8 +111,10 @@ class ActionModule(ActionBase):
     def _longest_s(self) -> float:
         arguments = self._task.args
         trials = sum(int(cell["trials"]) for launch in arguments["launches"] for cell in launch["cells"])
-        a_trial_s = float(arguments.get("trial_seconds", 1.0)) + float(arguments.get("warmup_seconds", 0.3)) + 1.0
-        return _SLACK * trials * a_trial_s + _SLACK_S
+        a_trial_s = float(arguments.get("trial_seconds", 1.0)) + float(arguments.get("warmup_seconds", 0.2)) + 1.0
+        guests = sum(bool(launch.get("guest")) for launch in arguments["launches"])
+        a_guest_s = float(arguments.get("guest_ready_seconds", 90.0))
+        return _SLACK * (trials * a_trial_s + guests * a_guest_s) + _SLACK_S
 
 
 def _status_file() -> str:

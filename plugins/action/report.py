@@ -22,6 +22,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "results_dir": {"type": "path", "default": "results"},
     "facts": {"type": "dict"},
     "failures": {"type": "list", "elements": "str"},
+    "reference": {"type": "bool", "default": False},
 }
 
 
@@ -39,7 +40,13 @@ class ActionModule(ActionBase):
         _result, arguments = self.validate_argument_spec(ARGUMENTS)
         try:
             run = RunDir(Path(arguments["results_dir"]).absolute() / check_run_id(arguments["run_id"]))
-            outcome = report_run(run, arguments["facts"], arguments["failures"], dry=self._task.check_mode)
+            outcome = report_run(
+                run,
+                arguments["facts"],
+                arguments["failures"],
+                reference=arguments["reference"],
+                dry=self._task.check_mode,
+            )
         except VirtperfError as error:
             raise AnsibleActionFail(str(error), result=error.facts) from None
         except OSError as error:

@@ -12,9 +12,9 @@ version_added: 0.1.0
 author: The virtperf.vhost authors (@virtperf)
 description:
   - Turns the variables of the role C(reflect) into launches and cells, ordered so that what is cheap to change varies
-    fastest.
-  - Fails before anything is started on unknown variables, impossible values, and more CPUs than the host has, and says
-    what is allowed.
+    fastest, and that one boot of a guest serves all of its drivers.
+  - Fails before anything is started on unknown variables, impossible values, levels that do not go together, and more
+    CPUs than the host has, and says what is allowed.
 positional: _input, host
 options:
   _input:
@@ -38,6 +38,8 @@ _value:
     - C(launches) are for M(virtperf.vhost.reflect_run), C(definition) is for M(virtperf.vhost.run_open).
     - C(hugepages) and C(mounts) are for M(virtperf.vhost.hugepages), C(lines) are the plan in plain words, C(seconds)
       is an estimate of the time it takes.
+    - C(guests) is whether any far end is in a guest, which then needs an image; C(packages) are the Debian packages
+      that the host must have.
   type: dict
 """
 
@@ -46,16 +48,18 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.virtperf.vhost.plugins.plugin_utils import reflect_plan as planning
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.reflect.description import describe
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.reflect.plan import plan
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.reflect.values import PlanError
 
 
 def reflect_plan(variables: Mapping[str, Any], host: Mapping[str, Any]) -> dict[str, Any]:
     """The plan for one host."""
     try:
-        study = planning.plan(variables, host)
-    except planning.PlanError as error:
+        study = plan(variables, host)
+    except PlanError as error:
         raise AnsibleFilterError(str(error)) from error
-    return {**study, "lines": planning.describe(study)}
+    return {**study, "lines": describe(study)}
 
 
 class FilterModule:

@@ -43,7 +43,7 @@ _value:
 
 from typing import Any
 
-from ansible_collections.virtperf.vhost.plugins.plugin_utils.reflect_plan import remaining
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.reflect.remaining import remaining
 
 
 class FilterModule:

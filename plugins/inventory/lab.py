@@ -20,9 +20,11 @@ description:
   - Each hypervisor has O(addresses_per_hypervisor) addresses in a row, the first one usable for itself and the others
     for its guests, in the order of the file. Addresses stay the same when guests are added to the end of a list, and
     hypervisors after the last one.
-  - Guests have the variables C(vm_name), C(vm_address), C(vm_prefix_length), C(vm_gateway), C(vm_mac), C(vm_roles),
-    C(hypervisor), C(lab_name) and C(lab_network) besides those of the connection. Hypervisors have C(lab_name),
-    C(lab_network), C(lab_address) and C(lab_prefix_length).
+  - Guests have the variables C(vm_name), C(vm_address), C(vm_prefix_length), C(vm_gateway), C(vm_mac), C(vm_roles) and
+    C(hypervisor) besides those of the connection. Hypervisors have C(lab_guests) (the names of theirs), C(lab_address)
+    and C(lab_prefix_length). All have C(lab_name), C(lab_network), C(lab_ssh_key), C(lab_known_hosts) and
+    C(lab_directory), the lab's own directory on the controller.
+  - The role P(virtperf.vhost.guests#role) starts the guests.
   - The line of a guest in O(known_hosts) begins with the guest's name, not with its address.
 extends_documentation_fragment:
   - ansible.builtin.constructed
@@ -53,12 +55,13 @@ options:
     description:
       - The hypervisors by name.
       - Keys that begin with C(ansible_), such as C(ansible_host) and C(ansible_user), are variables of the hypervisor,
-        and are used on the way to its guests as well.
+        and are used on the way to its guests as well. V(port_file) is a file on the controller, relative to the
+        description, with the port of a hypervisor that has another one at each start.
       - V(address) is its address in the network, where it shall not be the first of its row. V(variables) are more
         variables of it.
       - V(guest_ssh) says how guests are reached. With V(jump), the default, by SSH over the hypervisor. With
-        V(forward), the default on a hypervisor with C(ansible_connection=local), at a port of 127.0.0.1, which the
-        hypervisor has to forward to the guest's port 22. With V(direct), at their address.
+        V(forward), the default on a hypervisor with C(ansible_connection=local), at a port of 127.0.0.1 of the
+        hypervisor, which has to forward it to the guest's port 22. With V(direct), at their address.
       - V(guests) is their number, or a list of names or of mappings. A mapping has V(name), V(roles) (V(server),
         V(client)), V(address), V(mac), V(port) (of SSH), V(user), V(python) (the interpreter) and V(variables), all of
         them optional.

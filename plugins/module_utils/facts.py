@@ -17,12 +17,14 @@ import sys
 from typing import Any
 
 from ansible_collections.virtperf.vhost.plugins.module_utils import hugetlbfs, pools, processes, software, topology
+from ansible_collections.virtperf.vhost.plugins.module_utils.cgroup import hierarchy
 from ansible_collections.virtperf.vhost.plugins.module_utils.host import Host
 from ansible_collections.virtperf.vhost.plugins.module_utils.memory import label, meminfo, read_memory
+from ansible_collections.virtperf.vhost.plugins.module_utils.vhost import abilities, vms, workers
 
 
-def gather(host: Host, run_id: str = "") -> dict[str, Any]:
-    """The facts."""
+def gather(host: Host, run_id: str = "", *, probe_kvm: bool = False) -> dict[str, Any]:
+    """The facts. To probe KVM a paused VM is started with it."""
     testpmd = software.find_testpmd()
     unreadable: list[str] = []
     return {
@@ -37,6 +39,12 @@ def gather(host: Host, run_id: str = "") -> dict[str, Any]:
             "cmdline": host.read_or(f"{host.proc}/cmdline") or None,
         },
         "virtualization": _virtualization(host),
+        "kvm": abilities.kvm(probe=probe_kvm),
+        "vhost": abilities.vhost(host),
+        "busy_poll": abilities.busy_poll(host),
+        "tracing": abilities.tracing(host, unreadable),
+        "cgroup": hierarchy.observe(host).facts(),
+        "vms": _vms(host, unreadable),
         "testpmd": testpmd,
         "dpdk": {"version": testpmd["version"]},
         "qemu": software.find_qemu(platform.machine()),
@@ -69,6 +77,12 @@ def _hugepages(host: Host) -> dict[str, Any]:
             if mount.kind == "hugetlbfs"
         ],
     }
+
+
+def _vms(host: Host, unreadable: list[str]) -> list[dict[str, Any]]:
+    found = workers.find(host, vms.find(host, unreadable))
+    unreadable += [f"{host.proc}/{one.vm.pid}/fd" for one in found if one.devices is None]
+    return [one.facts() for one in found]
 
 
 def _virtualization(host: Host) -> dict[str, Any]:

@@ -40,6 +40,13 @@ class Host:
         except OSError:
             return default
 
+    def process_ids(self) -> list[int]:
+        """Of all processes, ascending; none where nothing is mounted on ``proc``."""
+        try:
+            return sorted(int(name) for name in os.listdir(self.proc) if name.isdigit())
+        except FileNotFoundError:
+            return []
+
     def write_kernel(self, path: str, value: str) -> None:
         """One write(2) to a file of the kernel's, which takes or refuses it as a whole."""
         descriptor = os.open(path, os.O_WRONLY)

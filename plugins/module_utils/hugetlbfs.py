@@ -287,15 +287,15 @@ def _remove_directories(path: str, topmost: str) -> bool:
 def users_of(host: Host, path: str) -> list[str]:
     """The processes that have a file below ``path`` open or mapped, or are in it: ``qemu-system-x86 (pid 4711)``."""
     users = []
-    for name in sorted(filter(str.isdigit, os.listdir(host.proc)), key=int):
-        if any(used == path or used.startswith(f"{path}/") for used in _files_of(host, name)):
-            users.append(f"{host.read_or(f'{host.proc}/{name}/comm', '?')} (pid {name})")
+    for pid in host.process_ids():
+        if any(used == path or used.startswith(f"{path}/") for used in _files_of(host, pid)):
+            users.append(f"{host.read_or(f'{host.proc}/{pid}/comm', '?')} (pid {pid})")
     return users
 
 
-def _files_of(host: Host, name: str) -> list[str]:
+def _files_of(host: Host, pid: int) -> list[str]:
     """Paths that a process uses; what ends or hides while we look has none."""
-    base = f"{host.proc}/{name}"
+    base = f"{host.proc}/{pid}"
     links = [f"{base}/cwd", f"{base}/root"]
     with contextlib.suppress(OSError):
         links += [f"{base}/fd/{number}" for number in os.listdir(f"{base}/fd")]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
@@ -63,6 +63,13 @@ class Journal:
     def entries(self) -> list[Entry]:
         """What is still to be undone, oldest first."""
         return [entry for line in read_lines(self.path) if (entry := _entry(line)) is not None]
+
+    def forget(self, resource: str, is_undone: Callable[[Mapping[str, Any]], bool]) -> None:
+        """Forget changes of a kind that were undone by other means than restore, so that it does not try again."""
+        entries = self.entries()
+        kept = [entry for entry in entries if entry.resource != resource or not is_undone(entry.undo)]
+        if kept != entries:
+            self.keep_only(kept)
 
     def keep_only(self, entries: list[Entry]) -> None:
         """Forget what was undone."""

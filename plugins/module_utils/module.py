@@ -29,7 +29,7 @@ def run_module(module: AnsibleModule, work: Work, *, root: bool = True, respects
     that deal with the lock themselves.
 
     Check mode may run without root: it reads only, and what it cannot read is told as such.
-    A ``diff`` in the result is passed on when diff mode asks for it.
+    A ``diff`` in the result is passed on when diff mode asks for it; ``warnings`` are given in Ansible's own way.
     """
     name, user = os.uname().nodename, os.geteuid()
     become = f"run with become (-b, or become: true), found uid {user}"
@@ -50,4 +50,6 @@ def run_module(module: AnsibleModule, work: Work, *, root: bool = True, respects
         module.fail_json(msg=what, file=error.filename, errno=error.errno)
     if not module._diff:
         result.pop("diff", None)
+    for warning in result.pop("warnings", ()):
+        module.warn(warning)
     module.exit_json(**result)

@@ -100,7 +100,7 @@ def directory(host: Host, size_kb: int, node: int | None) -> str:
 def holders(host: Host) -> list[dict[str, Any]]:
     """The processes that have hugepages mapped, of whatever size, and how much of them."""
     found = []
-    for pid in sorted(int(name) for name in os.listdir(host.proc) if name.isdigit()):
+    for pid in host.process_ids():
         status = host.read_or(f"{host.proc}/{pid}/status")
         mapped = re.search(r"^HugetlbPages:\s+([1-9]\d*) kB", status, re.MULTILINE)
         if mapped:

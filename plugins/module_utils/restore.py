@@ -14,12 +14,14 @@ from typing import Any
 
 from ansible_collections.virtperf.vhost.plugins.module_utils.dpdk.manager import undo_testpmd
 from ansible_collections.virtperf.vhost.plugins.module_utils.errors import VirtperfError
+from ansible_collections.virtperf.vhost.plugins.module_utils.guest_access.keys import undo_guest_keys
 from ansible_collections.virtperf.vhost.plugins.module_utils.host import Host
 from ansible_collections.virtperf.vhost.plugins.module_utils.hugepages import undo_pool
 from ansible_collections.virtperf.vhost.plugins.module_utils.hugetlbfs import undo_mount
 from ansible_collections.virtperf.vhost.plugins.module_utils.journal import Entry, Journal
 from ansible_collections.virtperf.vhost.plugins.module_utils.pci.bind import undo_pci_driver
 from ansible_collections.virtperf.vhost.plugins.module_utils.pinning.pinner import undo_pins
+from ansible_collections.virtperf.vhost.plugins.module_utils.pktgen.manager import undo_pktgen
 from ansible_collections.virtperf.vhost.plugins.module_utils.processes import undo_process
 from ansible_collections.virtperf.vhost.plugins.module_utils.qemu.manager import undo_vm
 
@@ -32,6 +34,8 @@ UNDO: dict[str, Undo] = {
     "vcpu_pin": undo_pins,
     "pci_driver": undo_pci_driver,
     "qemu_vm": undo_vm,
+    "pktgen": undo_pktgen,
+    "guest_keys": undo_guest_keys,
 }
 
 

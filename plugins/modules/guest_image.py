@@ -38,9 +38,12 @@ options:
     description:
       - V(reflect) has what DPDK guests need.
       - V(full) has the workloads of all studies as well.
+      - V(hypervisor) has what V(full) has, QEMU and libvirt. It starts as a hypervisor when
+        C(systemd.unit=virtperf-hypervisor.target) is on its kernel's command line, else as a guest. Kernel and initrd
+        for guests are in its C(/boot/guest).
       - V(essential) has Debian's essential packages and O(packages), no kernel, and does not boot.
     type: str
-    choices: [reflect, full, essential]
+    choices: [reflect, full, hypervisor, essential]
     default: reflect
   packages:
     description: More Debian packages for the image.

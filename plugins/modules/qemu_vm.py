@@ -14,7 +14,7 @@ author: The virtperf.vhost authors (@virtperf)
 description:
   - Keeps named QEMU processes running as defined, or ends them.
   - A VM is ready when QMP answers and each of its vhost-user ports is connected with the queues asked for. Its virtual
-    CPUs stand still until then.
+    CPUs stand still until then. Its guest takes longer, see O(ready_when).
   - Nothing is touched before the whole request has been checked, among others for hugepages that are not free,
     vhost-user sockets that nobody serves, disk images that are not there, and space for their overlays.
   - Any change of a definition needs a new process, see O(on_change).
@@ -228,6 +228,39 @@ options:
         description: Credentials that are read from files of the host when the VM starts, names with paths.
         type: dict
         default: {}
+      cloud_init:
+        description:
+          - What cloud-init in the guest is told, for images that take no credentials. The guest finds it on a disk that
+            is read-only (NoCloud). Nobody can log in with a password.
+        type: dict
+        suboptions:
+          hostname:
+            description: The guest's name for itself.
+            type: str
+            required: true
+          user:
+            description: The user to log in as. One other than V(root) may use sudo.
+            type: str
+            default: root
+          authorized_keys:
+            description: Public SSH keys that let this user in.
+            type: list
+            elements: str
+            default: []
+          host_key_file:
+            description:
+              - The guest's private SSH host key (ed25519), a file of the host. The public one is beside it in C(.pub).
+              - cloud-init makes keys if not given.
+            type: path
+            default: ""
+          network_config:
+            description: cloud-init's network configuration, version 1 or 2. Its own default (DHCP) if not given.
+            type: dict
+            default: {}
+          ready:
+            description: What the guest says on its console when cloud-init is done, for O(ready_when).
+            type: str
+            default: ""
       arguments:
         description: More arguments for QEMU, last on its command line.
         type: list
@@ -245,6 +278,22 @@ options:
     description: Seconds in which a VM has to be ready.
     type: float
     default: 30
+  ready_when:
+    description:
+      - When the guests in O(vms) are ready. With O(state=started), the task ends when all of them are, also those that
+        were started earlier. They are waited for together.
+      - A guest that does not get ready is told with the end of its console, and what this task started is stopped.
+      - Guests are not waited for if not given.
+    type: dict
+    suboptions:
+      console:
+        description: What a guest says on its console (its first serial port) when it is ready.
+        type: str
+        required: true
+      timeout:
+        description: Seconds in which it has to say so.
+        type: float
+        default: 120
   stop_limits:
     description: How long each way of stopping a VM is given, in seconds. They are tried in this order.
     type: dict
@@ -298,6 +347,8 @@ EXAMPLES = r"""
             tx_queue_size: 1024
         credentials:
           ssh.authorized_keys.root: "{{ lookup('ansible.builtin.file', 'lab.pub') }}"
+    ready_when:
+      console: "virtperf: ready"  # what images that M(virtperf.vhost.guest_image) builds say when SSH answers
 
 - name: Hold it still
   virtperf.vhost.qemu_vm:
@@ -358,6 +409,12 @@ log_end:
   returned: failure, when a VM died or was not ready
   type: str
   sample: "qemu-system-x86_64: -nonsense: invalid option"
+not_ready:
+  description: The guests that did not get ready in time.
+  returned: failure, when there were any
+  type: list
+  elements: str
+  sample: [guest1]
 sockets:
   description: The vhost-user sockets that had nobody at their other end.
   returned: failure, when there were any
@@ -374,6 +431,7 @@ from ansible_collections.virtperf.vhost.plugins.module_utils.host import Host
 from ansible_collections.virtperf.vhost.plugins.module_utils.journal import Journal
 from ansible_collections.virtperf.vhost.plugins.module_utils.module import RUN_ARGUMENTS, run_module
 from ansible_collections.virtperf.vhost.plugins.module_utils.qemu import manager
+from ansible_collections.virtperf.vhost.plugins.module_utils.qemu.console import Sign
 from ansible_collections.virtperf.vhost.plugins.module_utils.qemu.definition import (
     ACCELERATORS,
     CACHES,
@@ -423,6 +481,14 @@ USER_NET: dict[str, Any] = {
     "forwards": {"type": "list", "elements": "dict", "default": [], "options": FORWARD},
     "mac": {"type": "str", "default": ""},
 }
+CLOUD_INIT: dict[str, Any] = {
+    "hostname": {"type": "str", "required": True},
+    "user": {"type": "str", "default": "root"},
+    "authorized_keys": {"type": "list", "elements": "str", "default": [], "no_log": False},
+    "host_key_file": {"type": "path", "default": ""},
+    "network_config": {"type": "dict", "default": {}},
+    "ready": {"type": "str", "default": ""},
+}
 VM: dict[str, Any] = {
     "name": {"type": "str", "required": True},
     "accel": {"type": "str", "choices": list(ACCELERATORS), "default": "auto"},
@@ -440,7 +506,12 @@ VM: dict[str, Any] = {
     "append": {"type": "str", "default": ""},
     "credentials": {"type": "dict", "default": {}, "no_log": False},
     "credential_files": {"type": "dict", "default": {}, "no_log": False},
+    "cloud_init": {"type": "dict", "options": CLOUD_INIT},
     "arguments": {"type": "list", "elements": "str", "default": []},
+}
+READY_WHEN: dict[str, Any] = {
+    "console": {"type": "str", "required": True},
+    "timeout": {"type": "float", "default": 120},
 }
 LIMITS: dict[str, Any] = {
     "powerdown": {"type": "float", "default": 30},
@@ -470,8 +541,9 @@ def work(module: AnsibleModule, host: Host) -> dict[str, Any]:
     }
     if not module.check_mode:
         journal = Journal(host, module.params["run_id"])
-        ready_s = module.params["ready_timeout"]
-        result["stopped"] = manager.apply(host, journal, plan, _limits(module.params["stop_limits"]), ready_s)
+        ready_s, when = module.params["ready_timeout"], module.params["ready_when"]
+        sign = Sign(when["console"], when["timeout"]) if when else None
+        result["stopped"] = manager.apply(host, journal, plan, _limits(module.params["stop_limits"]), ready_s, sign)
     return {**result, "vms": [Instance(host, name).facts() for name in names(host)]}
 
 
@@ -512,6 +584,7 @@ def main() -> None:
             "vms": {"type": "list", "elements": "dict", "options": VM},
             "on_change": {"type": "str", "choices": list(manager.ON_CHANGE), "default": "restart"},
             "ready_timeout": {"type": "float", "default": 30},
+            "ready_when": {"type": "dict", "options": READY_WHEN},
             "stop_limits": {"type": "dict", "options": LIMITS},
             **RUN_ARGUMENTS,
         },

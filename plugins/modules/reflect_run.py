@@ -13,15 +13,15 @@ version_added: 0.1.0
 author: The virtperf.vhost authors (@virtperf)
 description:
   - Takes all trials of all cells of the study C(reflect) on one host, in one call.
-  - For each launch it starts the two C(dpdk-testpmd) processes that are not yet running as asked. Packet sizes change
-    in the running generator.
+  - For each launch it starts the two ends that are not yet running as asked. The vswitch is a C(dpdk-testpmd) on this
+    host; the far end is another one, or lives in a guest. Packet sizes change in the running generator.
   - Each trial is a window on the monotonic clock. Counters of both ends are read through DPDK's telemetry at its two
     edges; what was negotiated is read back, and a trial whose setup is not what was asked is recorded as invalid.
   - Each record is on disk before the next trial starts, in C(/var/lib/virtperf/runs/<run_id>/reflect.jsonl).
   - A process that dies is launched again. The trial in which it died is recorded as invalid and not taken again, so
     that the run counts as incomplete; after a second death in one cell the sweep goes on with the next.
   - An action plugin of the same name shows a line of progress at least every 5 seconds.
-  - Both processes are left running; their start is in the host's journal. Use M(virtperf.vhost.restore).
+  - The ends and the guest are left running; their start is in the host's journal. Use M(virtperf.vhost.restore).
 options:
   launches:
     description: What to measure, as the filter P(virtperf.vhost.reflect_plan#filter) returns it.
@@ -34,9 +34,34 @@ options:
         type: dict
         required: true
       far_end:
-        description: The process that connects to it.
+        description:
+          - The end that connects to it.
+          - Its C(kind) is V(testpmd), the default, defined as M(virtperf.vhost.testpmd) takes it; V(kernel), the
+            kernel's driver with its packet generator; or V(pktgen), pktgen-dpdk.
         type: dict
         required: true
+      guest:
+        description:
+          - The VM that the far end runs in. Without it, the far end runs on this host.
+          - It is started over O(image) for the first launch that asks for it, pinned, and entered by SSH from this
+            host. Launches in a row with the same VM share one boot.
+        type: dict
+        suboptions:
+          vm:
+            description:
+              - The VM as M(virtperf.vhost.qemu_vm) takes it, without disks, kernel, credentials and user network.
+            type: dict
+            required: true
+          driver:
+            description: What the far end's PCI functions are bound to in the guest.
+            type: str
+            required: true
+          hugepages:
+            description: The C(count) of hugepages of 2 MiB in the guest.
+            type: dict
+          pins:
+            description: Where the VM's threads run, as an entry of O(virtperf.vhost.vcpu_pin#module:vms) says it.
+            type: dict
       cells:
         description: The cells that these two processes can serve without a new launch.
         type: list
@@ -62,7 +87,7 @@ options:
   warmup_seconds:
     description: Traffic before each window that is not counted, in seconds.
     type: float
-    default: 0.3
+    default: 0.2
   sample_seconds:
     description: Pace of the samples inside a window, in seconds. V(0) takes none.
     type: float
@@ -71,6 +96,13 @@ options:
     description: The host's name in the inventory, for the records.
     type: str
     default: localhost
+  image:
+    description: What guests are started from, as RV(virtperf.vhost.guest_image#module:image) has it.
+    type: dict
+  guest_ready_seconds:
+    description: How long a guest may take to boot, in seconds.
+    type: float
+    default: 90
   allow_overlap:
     description: Let both processes forward on the same CPU.
     type: bool
@@ -155,13 +187,15 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.virtperf.vhost.plugins.module_utils import processes
 from ansible_collections.virtperf.vhost.plugins.module_utils.dpdk import manager
-from ansible_collections.virtperf.vhost.plugins.module_utils.dpdk.definition import parse
 from ansible_collections.virtperf.vhost.plugins.module_utils.errors import VirtperfError
 from ansible_collections.virtperf.vhost.plugins.module_utils.host import Host
 from ansible_collections.virtperf.vhost.plugins.module_utils.journal import Journal
 from ansible_collections.virtperf.vhost.plugins.module_utils.module import RUN_ARGUMENTS, run_module
 from ansible_collections.virtperf.vhost.plugins.module_utils.records import RecordFile
-from ansible_collections.virtperf.vhost.plugins.module_utils.reflect.sweep import STUDY, Cell, Launch, Sweep, Timing
+from ansible_collections.virtperf.vhost.plugins.module_utils.reflect.guest import GuestSide
+from ansible_collections.virtperf.vhost.plugins.module_utils.reflect.launch import parse_image, parse_launch
+from ansible_collections.virtperf.vhost.plugins.module_utils.reflect.launcher import Launcher
+from ansible_collections.virtperf.vhost.plugins.module_utils.reflect.sweep import STUDY, Sweep, Timing
 
 # A trial and its warm-up must end well before the host's lock counts as abandoned.
 _LONGEST_TRIAL_S = 600.0
@@ -175,19 +209,25 @@ def work(module: AnsibleModule, host: Host) -> dict[str, Any]:
     params = module.params
     timing = Timing(params["trial_seconds"], params["warmup_seconds"], params["sample_seconds"])
     _check_timing(timing)
-    launches = [_launch(raw) for raw in params["launches"]]
+    launches = [parse_launch(raw) for raw in params["launches"]]
+    image = parse_image(params["image"])
+    if image is None and any(launch.guest for launch in launches):
+        raise VirtperfError(
+            "launches have guests, and there is no image for them", way_out="give image, see role image"
+        )
     records = RecordFile(host, params["run_id"], STUDY).path
     if module.check_mode:
         for launch in launches[:1]:
-            plan = manager.plan_started(host, launch.ends)
-            manager.check(host, launch.ends, plan, allow_overlap=params["allow_overlap"])
+            here = [launch.vswitch, *([] if launch.guest else [launch.far_end.testpmd()])]
+            manager.check(host, here, manager.plan_started(host, here), allow_overlap=params["allow_overlap"])
         return {"changed": bool(launches), "records": records, "trials": 0, "invalid": 0, "reasons": []}
     # This process too has to end when the run is given up.
     processes.name_myself("reflect_run")
     myself = processes.identify(host, os.getpid())
     Journal(host, params["run_id"]).append("process", name="reflect_run", **myself.as_dict())
-    sweep = Sweep(host, params["run_id"], params["host"], timing, allow_overlap=params["allow_overlap"])
-    summary = sweep.run(launches)
+    guest = GuestSide(host, params["run_id"], image, params["guest_ready_seconds"])
+    launcher = Launcher(host, params["run_id"], guest, allow_overlap=params["allow_overlap"])
+    summary = Sweep(host, params["run_id"], params["host"], timing, launcher).run(launches)
     used = resource.getrusage(resource.RUSAGE_SELF)
     return {
         "changed": bool(launches),
@@ -201,14 +241,6 @@ def work(module: AnsibleModule, host: Host) -> dict[str, Any]:
         "cpu_seconds": round(used.ru_utime + used.ru_stime, 3),
         "wall_seconds": round(time.monotonic() - started_s, 3),
     }
-
-
-def _launch(raw: dict[str, Any]) -> Launch:
-    return Launch(
-        vswitch=parse(raw["vswitch"]),
-        far_end=parse(raw["far_end"]),
-        cells=[Cell(cell["cell"], cell["asked"], cell["trials"]) for cell in raw["cells"]],
-    )
 
 
 def _check_timing(timing: Timing) -> None:
@@ -244,6 +276,15 @@ def main() -> None:
                 "options": {
                     "vswitch": {"type": "dict", "required": True},
                     "far_end": {"type": "dict", "required": True},
+                    "guest": {
+                        "type": "dict",
+                        "options": {
+                            "vm": {"type": "dict", "required": True},
+                            "driver": {"type": "str", "required": True},
+                            "hugepages": {"type": "dict"},
+                            "pins": {"type": "dict"},
+                        },
+                    },
                     "cells": {
                         "type": "list",
                         "elements": "dict",
@@ -257,9 +298,11 @@ def main() -> None:
                 },
             },
             "trial_seconds": {"type": "float", "default": 1.0},
-            "warmup_seconds": {"type": "float", "default": 0.3},
+            "warmup_seconds": {"type": "float", "default": 0.2},
             "sample_seconds": {"type": "float", "default": 0.1},
             "host": {"type": "str", "default": "localhost"},
+            "image": {"type": "dict"},
+            "guest_ready_seconds": {"type": "float", "default": 90.0},
             "allow_overlap": {"type": "bool", "default": False},
             **RUN_ARGUMENTS,
         },

@@ -40,6 +40,12 @@ options:
       - When not given, what an earlier report was told stays.
     type: list
     elements: str
+  reference:
+    description:
+      - Show the figures of the measurement that a study follows beside those of the run, and what differs in the setup.
+      - Of that one, only what is known is shown; the source is named.
+    type: bool
+    default: false
 extends_documentation_fragment:
   - virtperf.vhost.run.attributes
 attributes:

@@ -13,7 +13,8 @@ version_added: 0.1.0
 author:
   - The virtperf developers (@virtperf)
 description:
-  - Looks at the host's CPUs, NUMA nodes, hugepages, kernel and programs, within milliseconds, and changes nothing.
+  - Looks at the host's CPUs, NUMA nodes, hugepages, kernel and programs, at its VMs with their taps and vhost workers,
+    and at what it can do for vhost, within milliseconds, and changes nothing.
   - What the host does not have, or does not let be read, is V(null), or an empty list where there would be several.
   - C(dpdk-testpmd) is not started to find out its version, because that would already set up memory and devices.
 extends_documentation_fragment:
@@ -31,10 +32,20 @@ options:
   run_id:
     description:
       - The run that asks, to tell in RV(vhost_info.run_lock) whether it is the one that holds the host.
+  probe_kvm:
+    description:
+      - Whether to find out if KVM works, by starting a paused VM with it. That takes about a tenth of a second, and
+        seconds on an emulated machine. That C(/dev/kvm) exists says little.
+    type: bool
+    default: false
 seealso:
   - module: virtperf.vhost.hugepages
+  - module: virtperf.vhost.vhost_cgroup
 notes:
-  - Root is not needed. Without it the lock of a run cannot be read, and RV(vhost_info.unreadable) says so.
+  - Root is not needed. Without it the lock of a run, the taps of VMs and tracepoints cannot be read, and
+    RV(vhost_info.unreadable) says so.
+  - Which worker serves which tap follows from the order in which QEMU starts them. Where taps were plugged in later,
+    that may be left open, V(null).
 """
 
 EXAMPLES = r"""
@@ -45,6 +56,12 @@ EXAMPLES = r"""
 - name: Stop where the kernel has no 1 GiB pages
   ansible.builtin.assert:
     that: "'1GiB' in host.vhost_info.hugepages.sizes"
+
+- name: Stop where VMs would be emulated
+  virtperf.vhost.vhost_info:
+    probe_kvm: true
+  register: host
+  failed_when: not host.vhost_info.kvm.usable
 """
 
 RETURN = r"""
@@ -205,6 +222,96 @@ vhost_info:
       returned: success
       type: dict
       sample: {vendor: Supermicro, product: AS-1115CS-TNR, kvm_device: true, vhost_net_device: true}
+    kvm:
+      description:
+        - Whether KVM works, and if not the reason. V(null) where it was not tried (O(probe_kvm)).
+      returned: success
+      type: dict
+      sample: {usable: true, reason: null}
+    vhost:
+      description:
+        - The kernel's modules, each V(loaded), V(loadable) or V(missing), and parameters of C(vhost), V(null) where
+          that is not loaded or has none.
+        - V(fork_from_owner_default) makes the workers of new devices threads of QEMU, and no kernel threads.
+      returned: success
+      type: dict
+      sample: {net: loaded, vsock: loadable, fork_from_owner_default: true, max_mem_regions: 64}
+    busy_poll:
+      description: How long sockets busy-poll, in µs. V(null) on a kernel that does not.
+      returned: success
+      type: dict
+      sample: {busy_poll_us: 0, busy_read_us: 0}
+    tracing:
+      description:
+        - Which of the tracepoints are there that show kicks and interrupts, V(null) where they may not be read, and
+          whether there are kprobes and type information of the kernel.
+      returned: success
+      type: dict
+      sample: {tracepoints: ["kvm:kvm_exit", "kvm:kvm_mmio"], kprobes: true, btf: true}
+    cgroup:
+      description:
+        - Where the controllers are. V(version) is V(unified), V(hybrid), V(v1) or V(none), V(mount) where version 2 is
+          mounted, V(available) what it has, V(enabled) what its root has enabled, V(v1) where version 1 has others, and
+          V(disabled) what the kernel was booted without.
+      returned: success
+      type: dict
+      sample:
+        version: unified
+        mount: /sys/fs/cgroup
+        available: [cpuset, cpu, io, memory, pids]
+        enabled: [cpu, memory, pids]
+        v1: {}
+        disabled: []
+    vms:
+      description: The VMs that run here, each a QEMU process, whoever started it.
+      returned: success
+      type: list
+      elements: dict
+      contains:
+        name:
+          description: Its name, as this collection, libvirt or QEMU has it.
+          returned: success
+          type: str
+          sample: guest1
+        uuid:
+          description: Its UUID, if it was given one.
+          returned: success
+          type: str
+          sample: null
+        pid:
+          description: The process that runs it.
+          returned: success
+          type: int
+          sample: 4711
+        manager:
+          description: Who started it, V(virtperf) (this collection), V(libvirt) or V(other).
+          returned: success
+          type: str
+          sample: virtperf
+        taps:
+          description: Its taps, with their queues and the workers that serve them. Empty where they may not be read.
+          returned: success
+          type: list
+          elements: dict
+          sample:
+            - {interface: tap0, queues: 1, workers: [4715]}
+        workers:
+          description:
+            - The vhost workers, in the order in which they were started. V(layout) is V(kthread), V(qemu-thread), or
+              V(libvirt) for a thread of QEMU that libvirt keeps; V(device) V(net), V(vsock) or V(scsi); V(cgroup) that
+              of version 2; V(cpu) where it ran last, and V(cpus) where it may.
+          returned: success
+          type: list
+          elements: dict
+          sample:
+            - tid: 4715
+              comm: vhost-4711
+              layout: qemu-thread
+              device: net
+              interface: tap0
+              cgroup: /user.slice/user-0.slice/session-3.scope
+              cpu: 1
+              cpus: 0-3
     testpmd:
       description:
         - DPDK's testpmd in the search path, and its version.
@@ -262,15 +369,18 @@ from ansible_collections.virtperf.vhost.plugins.module_utils.facts import gather
 from ansible_collections.virtperf.vhost.plugins.module_utils.host import Host
 from ansible_collections.virtperf.vhost.plugins.module_utils.module import RUN_ARGUMENTS, run_module
 
+ARGUMENTS: dict[str, dict[str, Any]] = {"probe_kvm": {"type": "bool", "default": False}, **RUN_ARGUMENTS}
+
 
 def work(module: AnsibleModule, host: Host) -> dict[str, Any]:
-    """Hand the parameter to the core."""
-    return {"changed": False, "vhost_info": gather(host, module.params["run_id"])}
+    """Hand the parameters to the core."""
+    given = module.params
+    return {"changed": False, "vhost_info": gather(host, given["run_id"], probe_kvm=given["probe_kvm"])}
 
 
 def main() -> None:
     """Entry point."""
-    run_module(AnsibleModule(RUN_ARGUMENTS, supports_check_mode=True), work, root=False)
+    run_module(AnsibleModule(ARGUMENTS, supports_check_mode=True), work, root=False)
 
 
 if __name__ == "__main__":

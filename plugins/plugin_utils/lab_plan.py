@@ -36,7 +36,7 @@ _DEFAULTS: Mapping[str, Any] = {
     "guest_defaults": {},
     "hypervisors": None,
 }
-_HYPERVISOR = ("address", "guest_ssh", "guests", "variables")
+_HYPERVISOR = ("address", "guest_ssh", "guests", "port_file", "variables")
 _GUEST_DEFAULTS = ("python", "roles", "user", "variables")
 _GUEST = ("address", "mac", "name", "port", *_GUEST_DEFAULTS)
 _STATE = "~/.local/state/virtperf/labs"
@@ -83,10 +83,11 @@ def plan(description: Mapping[str, Any], directory: str = ".") -> Lab:
     paths = {
         "key": _path("ssh_key", asked["ssh_key"] or f"{_STATE}/{lab}/id_ed25519", directory),
         "known_hosts": _path("known_hosts", asked["known_hosts"] or f"{_STATE}/{lab}/known_hosts", directory),
+        "directory": os.path.expanduser(f"{_STATE}/{lab}"),
     }
     if asked["new_host_keys"] not in ("refuse", "accept"):
         raise LabError("new_host_keys", repr(asked["new_host_keys"]), "refuse, accept")
-    builder = _Builder(lab, network, asked, paths)
+    builder = _Builder(lab, network, asked, paths, directory)
     for number, (name, given) in enumerate(_mapping("hypervisors", asked["hypervisors"]).items()):
         builder.hypervisor(number, name, given)
     return builder.result
@@ -95,7 +96,10 @@ def plan(description: Mapping[str, Any], directory: str = ".") -> Lab:
 class _Builder:
     """Collects the hosts; whatever has to be different on each is remembered with where it came from."""
 
-    def __init__(self, lab: str, network: Any, asked: Mapping[str, Any], paths: Mapping[str, str]) -> None:
+    def __init__(
+        self, lab: str, network: Any, asked: Mapping[str, Any], paths: Mapping[str, str], directory: str
+    ) -> None:
+        self.directory = directory
         self.result = Lab(groups={name: [] for name in ("hypervisors", "guests", *ROLES.values())})
         self.lab = lab
         self.network = network
@@ -120,14 +124,15 @@ class _Builder:
         self._claim("group", group, key)
         local = given.get("ansible_connection") == "local"
         way = given.get("guest_ssh") or ("forward" if local else "jump")
-        if way not in WAYS or (way == "jump" and local) or (way == "forward" and not local):
-            allowed = "forward, direct" if local else "jump, direct"
+        if way not in WAYS or (way == "jump" and local):
+            allowed = "forward, direct" if local else "jump, forward, direct"
             raise LabError(f"{key}.guest_ssh", repr(way), f"{allowed} ({'local' if local else 'SSH'} hypervisor)")
         variables = {
             **_variables(key, given.get("variables")),
             **{k: v for k, v in given.items() if str(k).startswith("ansible_") and v is not None},
-            "lab_name": self.lab,
-            "lab_network": str(self.network),
+            **_port_from_file(key, given, self.directory),
+            **self._lab(),
+            "lab_guests": [],
             "lab_address": self._address(f"{key}.address", given.get("address"), number * self.block + 1),
             "lab_prefix_length": self.network.prefixlen,
         }
@@ -136,6 +141,16 @@ class _Builder:
         self.result.groups[group] = []
         for guest in self._guests(key, name, given.get("guests")):
             self._guest(guest, name, group, way, number * self.block + 2 + guest.slot)
+
+    def _lab(self) -> dict[str, Any]:
+        """What all hosts of the lab have in common."""
+        return {
+            "lab_name": self.lab,
+            "lab_network": str(self.network),
+            "lab_directory": self.paths["directory"],
+            "lab_ssh_key": self.paths["key"],
+            "lab_known_hosts": self.paths["known_hosts"],
+        }
 
     def _guests(self, key: str, hypervisor: str, given: Any) -> list[_Guest]:
         key = f"{key}.guests"
@@ -186,8 +201,7 @@ class _Builder:
             "ansible_control_path": f"%(directory)s/{self._hash(name, hypervisor)}",
             "ansible_ssh_common_args": self._ssh_arguments(f"hypervisors.{hypervisor}", name, hypervisor, way),
             "hypervisor": hypervisor,
-            "lab_name": self.lab,
-            "lab_network": str(self.network),
+            **self._lab(),
             "vm_name": name,
             "vm_address": address,
             "vm_prefix_length": self.network.prefixlen,
@@ -195,6 +209,7 @@ class _Builder:
             "vm_mac": self._mac(f"{key}.mac", given.get("mac"), name),
             "vm_roles": (roles := _roles(f"{key}.roles", given.get("roles", []))),
         }
+        self.result.hosts[hypervisor]["lab_guests"].append(name)
         for member in ("guests", group, *(ROLES[role] for role in roles)):
             self.result.groups[member].append(name)
 
@@ -250,9 +265,26 @@ class _Builder:
             f"StrictHostKeyChecking={'accept-new' if self.accept else 'yes'}",
             "IdentitiesOnly=yes",
         ]
-        if way == "jump":
+        if way != "direct" and self.result.hosts[hypervisor].get("ansible_connection") != "local":
             options.append(_jump(key, hypervisor, self.result.hosts[hypervisor]))
         return " ".join(f"-o {shlex.quote(option)}" for option in options)
+
+
+def _port_from_file(key: str, given: Mapping[Any, Any], directory: str) -> dict[str, int]:
+    """The port of a hypervisor that gets another one at each start, as whoever starts it has written it down."""
+    if given.get("port_file") is None:
+        return {}
+    key = f"{key}.port_file"
+    path = _path(key, given["port_file"], directory)
+    if given.get("ansible_port") is not None:
+        raise LabError(key, "ansible_port as well", "one of them")
+    try:
+        with open(path, encoding="utf-8") as file:
+            text = file.read().strip()
+    except OSError as error:
+        allowed = "a file with a port: start the hypervisor first (the sandbox: make sandbox-up)"
+        raise LabError(key, f"{path}: {error.strerror}", allowed) from error
+    return {"ansible_port": _integer(key, text, 1, 65535)}
 
 
 def _jump(key: str, hypervisor: str, variables: Mapping[str, Any]) -> str:

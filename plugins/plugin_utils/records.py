@@ -238,6 +238,22 @@ _SAMPLES = _Kind(
 
 _IN_CELL: Mapping[str, Mapping[str, _Kind]] = {
     "reflect": {"driver": _TEXT, "queues": _COUNT, "packet_size": _COUNT},
+    "throttle": {"workload": _TEXT, "layout": _TEXT, "phase": _TEXT},
+}
+# In a cell only where they have more than one level.
+_MAY_BE_IN_CELL: Mapping[str, Mapping[str, _Kind]] = {
+    "reflect": {
+        "direction": _TEXT,
+        "links": _COUNT,
+        "forwarding_cores": _TEXT,
+        "ring_size": _COUNT,
+        "mrg_rxbuf": _FLAG,
+        "in_order": _FLAG,
+        "vectorized": _FLAG,
+        "generator": _TEXT,
+        "link_speed": _RATE,
+        "burst": _COUNT,
+    },
 }
 _STUDY = _Kind(f"one of {', '.join(_IN_CELL)}", lambda value: isinstance(value, str) and value in _IN_CELL)
 
@@ -262,7 +278,10 @@ _WHEN_VALID: Mapping[str, _Kind] = {
 # May be absent or null. In an invalid record that holds for everything measured.
 _OPTIONAL: Mapping[str, _Kind] = {"samples": _SAMPLES}
 _IN_VERDICT: Mapping[str, _Kind] = {"limit": _TEXT, "evidence": _TEXT}
-_IN_METRICS: Mapping[str, _Kind] = {"rx_pps": _RATE}
+_IN_METRICS: Mapping[str, Mapping[str, _Kind]] = {
+    "reflect": {"rx_pps": _RATE},
+    "throttle": {"received_mbps": _RATE},
+}
 
 
 def _check(raw: Any) -> None:
@@ -272,10 +291,10 @@ def _check(raw: Any) -> None:
     if raw.get("schema") != SCHEMA:
         raise _FieldError("schema", f"{SCHEMA}, the only one this version reads", _short(raw.get("schema")))
     _check_fields(raw, _ALWAYS)
-    _check_fields(raw["cell"], _IN_CELL[raw["study"]], "cell.")
+    _check_cell(raw["study"], raw["cell"])
     if raw["valid"]:
         _check_fields(raw, _WHEN_VALID)
-        _check_fields(raw["metrics"], _IN_METRICS, "metrics.")
+        _check_fields(raw["metrics"], _IN_METRICS[raw["study"]], "metrics.")
         _check_fields(raw["verdict"], _IN_VERDICT, "verdict.")
     else:
         if not raw["reasons"]:
@@ -288,10 +307,15 @@ def cell_fault(study: str, cell: Any) -> str:
     """What is wrong with a cell of a study, or nothing."""
     try:
         _check_fields({"study": study, "cell": cell}, {"study": _STUDY, "cell": _OBJECT})
-        _check_fields(cell, _IN_CELL[study], "cell.")
+        _check_cell(study, cell)
     except _FieldError as error:
         return f"{error.field} must be {error.expected}, not {error.found}"
     return ""
+
+
+def _check_cell(study: str, cell: Any) -> None:
+    _check_fields(cell, _IN_CELL[study], "cell.")
+    _check_fields(cell, _MAY_BE_IN_CELL.get(study, {}), "cell.", optional=True)
 
 
 def _check_fields(

@@ -19,9 +19,12 @@ from markupsafe import Markup
 
 from ansible_collections.virtperf.vhost.plugins.plugin_utils import figures, sketch, wording
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.analysis import NO_TRIAL, UNSTABLE_SPREAD, CellSummary
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.circumstances import accelerators, warnings
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.facts import flatten, is_command, versions
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.grid import Grid
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.records import Record
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.reference import Comparison, compare_with_reference
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.reference_table import LINES as REFERENCE_LINES
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.setup import Setting, compare
 
 # A page with more records than this names their lines only.
@@ -59,19 +62,29 @@ class Section:
     definition: Sequence[tuple[str, str]]
     versions: Sequence[str]
     invalid: Sequence[Record]
+    # What ran the guests, and what came with the trials as a warning.
+    accelerators: str
+    warnings: Sequence[str]
+    reference: Comparison | None
 
 
 def render_report(
-    grids: Sequence[Grid], records: Sequence[Record], manifest: Mapping[str, Any], notes: Sequence[str]
+    grids: Sequence[Grid],
+    records: Sequence[Record],
+    manifest: Mapping[str, Any],
+    notes: Sequence[str],
+    *,
+    reference: bool = False,
 ) -> str:
     """The page. Raises PlotlyError where plotly is missing.
 
     ``records`` are all lines of trials.jsonl in their order, ``notes`` what was forgiven while they were read.
+    ``reference`` adds the figures of the measurement that a study follows.
     """
     cells = [cell for grid in grids for cell in grid.cells]
     anchors = {id(cell): f"cell-{number}" for number, cell in enumerate(cells, start=1)}
     show_records = len(records) <= RECORDS_AT_MOST
-    sections = [_section(grid, number, manifest) for number, grid in enumerate(grids, start=1)]
+    sections = [_section(grid, number, manifest, reference) for number, grid in enumerate(grids, start=1)]
     plots = {f"{section.anchor}-{figure.key}": figure.plot for section in sections for figure in section.figures}
     sketches = {anchors[id(cell)]: drawn for cell in cells if show_records and (drawn := sketch.sketch(cell))}
     environment = _environment()
@@ -95,6 +108,7 @@ def render_report(
         plots=plots,
         plotly=Markup(figures.plotly_script()),
         unstable=wording.percent(UNSTABLE_SPREAD),
+        reference_lines=REFERENCE_LINES,
         sketch_box=f"0 0 {sketch.WIDTH} {sketch.HEIGHT}",
     )
 
@@ -162,7 +176,7 @@ def _doubt(cell: CellSummary) -> str:
     return " (two modes)" if cell.rates.modes else f" (trials {wording.percent(cell.rates.spread)} apart)"
 
 
-def _section(grid: Grid, number: int, manifest: Mapping[str, Any]) -> Section:
+def _section(grid: Grid, number: int, manifest: Mapping[str, Any], reference: bool) -> Section:
     facts = manifest["facts"].get(grid.host, {})
     definition = manifest["studies"].get(grid.study, {})
     records = [record for cell in grid.cells for record in cell.records]
@@ -182,6 +196,9 @@ def _section(grid: Grid, number: int, manifest: Mapping[str, Any]) -> Section:
         ],
         versions=versions(facts),
         invalid=[record for record in records if not record.valid],
+        accelerators=accelerators(grid),
+        warnings=warnings(grid),
+        reference=compare_with_reference(grid, facts) if reference else None,
     )
 
 

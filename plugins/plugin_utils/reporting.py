@@ -45,11 +45,17 @@ class Outcome:
 
 
 def report_run(
-    run: RunDir, facts: Mapping[str, Any] | None, failures: Sequence[str] | None, *, dry: bool = False
+    run: RunDir,
+    facts: Mapping[str, Any] | None,
+    failures: Sequence[str] | None,
+    *,
+    reference: bool = False,
+    dry: bool = False,
 ) -> Outcome:
     """Write all that is made from the records of a run; ``dry`` writes nothing and says whether it would.
 
     ``facts`` (by host) are added to those of the manifest; ``failures`` replace those there. None leaves both alone.
+    ``reference`` shows the figures of the measurement that a study follows beside ours.
     Raises RunDirError and RecordError where there is nothing to report from.
     """
     manifest = read_manifest(run)
@@ -66,7 +72,7 @@ def report_run(
     if manifest != before:
         manifest["finished_at"] = utc_now()
     grids = lay_out(summaries)
-    table = render_table(grids, manifest, notes)
+    table = render_table(grids, manifest, notes, reference=reference)
     table_before = run.table.read_text() if run.table.exists() else ""
 
     writer = _Writer(run, dry=dry)
@@ -75,7 +81,7 @@ def report_run(
     writer.write(run.table, [table])
     writer.write(run.manifest, [manifest_bytes(manifest).decode()])
     try:
-        writer.write(run.report, [render_report(grids, records, manifest, notes)])
+        writer.write(run.report, [render_report(grids, records, manifest, notes, reference=reference)])
     except VirtperfError as error:
         writer.error = writer.error or error
     return Outcome(writer.changed, table, table_before, incomplete, notes, writer.error)

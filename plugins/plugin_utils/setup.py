@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.facts import flatten, is_command
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.pins import pins_in_words
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.records import Record
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.wording import level, listed
 
@@ -51,16 +53,21 @@ def compare(records: Iterable[Record]) -> list[Setting]:
     """Each setting of the trials, those that were asked for first."""
     found: dict[str, Counter[tuple[str, str]]] = {}
     for record in records:
-        asked, observed = dict(flatten(record.asked)), _observed(record)
+        asked, observed = dict(flatten(_with_pins(record.asked))), _observed(record)
         for name in dict.fromkeys((*asked, *observed)):
             found.setdefault(name, Counter())[asked.get(name, ""), observed.get(name, "")] += 1
     settings = [_setting(name, pairs) for name, pairs in found.items()]
     return sorted(settings, key=lambda setting: not any(value.asked for value in setting.values))
 
 
+def _with_pins(setup: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The setup with the pins of a VM's threads in words, for they are asked for by role and observed by thread."""
+    return {**setup, "pins": pins_in_words(setup["pins"])} if setup.get("pins") else setup
+
+
 def _observed(record: Record) -> dict[str, str]:
     """What was observed, by the names that it was asked for by."""
-    observed = dict(flatten(record.observed))
+    observed = dict(flatten(_with_pins(record.observed)))
     features = record.observed.get("features")
     if isinstance(features, list):
         for name in _FEATURES.keys() & record.asked.keys():

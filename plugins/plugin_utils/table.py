@@ -10,8 +10,11 @@ from textwrap import wrap
 from typing import Any
 
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.analysis import UNSTABLE_SPREAD, CellSummary
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.circumstances import accelerators, warnings
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.facts import versions
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.grid import Grid, Row
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.reference import compare_with_reference
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.reference_table import reference_lines
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.wording import (
     cell_label,
     cells_label,
@@ -31,9 +34,19 @@ _UNITS = ("L1 Mbit/s", "Mpps")
 _SPREAD, _MODES, _MISSING, _SKIPPED = "~", "2 modes", "!", "skipped"
 
 
-def render_table(grids: Sequence[Grid], manifest: Mapping[str, Any], notes: Sequence[str]) -> str:
-    """The tables of all grids, one below the other; ends in a newline. ``notes`` tell of lines that were left out."""
-    blocks = [_block(grid, manifest) for grid in grids]
+def render_table(
+    grids: Sequence[Grid], manifest: Mapping[str, Any], notes: Sequence[str], *, reference: bool = False
+) -> str:
+    """The tables of all grids, one below the other; ends in a newline. ``notes`` tell of lines that were left out.
+
+    ``reference`` adds the figures of the measurement that a study follows.
+    """
+    blocks = []
+    for grid in grids:
+        blocks.append(_block(grid, manifest))
+        comparison = compare_with_reference(grid, manifest["facts"].get(grid.host, {})) if reference else None
+        if comparison:
+            blocks.append(list(reference_lines(comparison, WIDTH)))
     troubles = [("FAILED", failure) for failure in manifest["failures"]] + [("NOTE", note) for note in notes]
     if troubles:
         blocks.insert(0, [line for kind, words in troubles for line in _trouble(kind, words)])
@@ -56,6 +69,8 @@ def _header(grid: Grid, manifest: Mapping[str, Any]) -> Iterator[str]:
     words = [f"{tool['name']} {tool['version']}", *versions(manifest["facts"].get(grid.host, {})), date]
     yield one_line(", ".join(words), WIDTH)
     yield f"medians of {grid.trials} a cell; L1 = packet size + 20 bytes"
+    if accel := accelerators(grid):
+        yield one_line(f"guests run by {accel}", WIDTH)
 
 
 def _align(grid: Grid) -> Iterator[str]:
@@ -114,6 +129,8 @@ def _footnotes(grid: Grid) -> Iterator[str]:
         yield from _short_list(
             f"{cells_label([cell.cell for cell in cells])}: {reason}" for reason, cells in skipped.items()
         )
+    for warning in warnings(grid):
+        yield from _trouble("WARNING", warning)
     if grid.asked:
         yield "verdicts"
         cells = count(len(grid.asked), "cell")

@@ -120,8 +120,10 @@ def processes() -> dict[int, str]:
             command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
         except OSError:
             continue
+        ours = name in ("dpdk-testpmd", "reflect_run", "virtperf-guard") or "async_wrapper.py" in command
+        ours = ours or (name.startswith("qemu-system") and str(RUN) in command)
         # One without a command line has ended, and its parent has yet to notice.
-        if command and (name in ("dpdk-testpmd", "reflect_run", "virtperf-guard") or "async_wrapper.py" in command):
+        if command and ours:
             found[int(entry.name)] = f"{name}: {command}"
     return found
 
@@ -137,6 +139,7 @@ def machine() -> dict[str, Any]:
         "runtime directory": RUN.exists(),
         "journal": (STATE / "journal.jsonl").exists(),
         "lock": (STATE / "lock.json").exists(),
+        "keys": (STATE / "labs").exists(),
         "sockets": sorted(path for path in sockets if "virtperf" in path),
         "processes": sorted(processes().values()),
     }

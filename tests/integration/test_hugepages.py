@@ -374,6 +374,9 @@ def test_without_become(lab: Lab, nobody: str) -> None:
 
 def test_facts_without_become(lab: Lab, nobody: str) -> None:
     done = lab.ansible("vhost_info", python=nobody)
-    assert done.data["vhost_info"]["unreadable"] == ["/var/lib/virtperf/lock.json"]
+    unreadable = done.data["vhost_info"]["unreadable"]
+    assert "/var/lib/virtperf/lock.json" in unreadable
+    # Which VMs are ours, too, only root may see.
+    assert any(path.endswith("/virtperf/qemu") for path in unreadable)
     assert done.data["vhost_info"]["run_lock"] is None
     assert lab.ansible("vhost_info").data["vhost_info"]["unreadable"] == []

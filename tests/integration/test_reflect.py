@@ -69,8 +69,14 @@ def test_two_queues_on_one_core_and_without_mergeable_buffers(tmp_path: Path) ->
 
 
 def test_a_vectorized_path_that_was_not_chosen_is_no_valid_trial(tmp_path: Path) -> None:
-    # DPDK takes its standard path for split rings with mergeable buffers, whatever was asked.
-    done = bench.play("bench", {**bench.SMALL, "reflect_vectorized": True}, tmp_path)
+    # DPDK takes its standard path without AVX-512, whatever was asked.
+    environment = _wrapper(
+        tmp_path,
+        'for word; do shift; case $word in *simd-bitwidth*) ;; *) set -- "$@" "$word" ;; esac; done\n'
+        'exec /usr/bin/dpdk-testpmd "$@"',
+    )
+    variables = {**bench.SMALL, "reflect_drivers": "virtio_user_packed", "reflect_vectorized": True}
+    done = bench.play("bench", variables, tmp_path / "results", environment)
     assert done.status != 0
     assert not any(record["valid"] for record in done.records)
     assert "no vectorized path was chosen" in done.records[0]["reasons"][0]
@@ -88,6 +94,9 @@ def test_a_vectorized_path_that_was_not_chosen_is_no_valid_trial(tmp_path: Path)
         ({"reflect_forwarding_cores": "per_queue", "reflect_queues": [16]}, "CPUs are needed"),
         ({"reflect_vswitch_cpus": [4096]}, "names CPU 4096"),
         ({"reflect_trials": "many"}, "1 to 1000"),
+        ({"reflect_vectorized": True}, "reflect_vectorized=true does not go with driver virtio_user_split"),
+        ({"reflect_drivers": "igb_uio", "reflect_ring_size": 128}, "Allowed: 256, 512, 1024"),
+        ({"reflect_generator": "pktgen"}, "reflect_generator=pktgen does not go with driver virtio_user_split"),
         ({"run_id": "../elsewhere"}, "run_id"),
     ],
 )

@@ -5,24 +5,17 @@
 
 from __future__ import annotations
 
-import os
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from ansible_collections.virtperf.vhost.plugins.module_utils.errors import VirtperfError
+from ansible_collections.virtperf.vhost.plugins.module_utils.dpdk.fields import Fields, Memory, Port, eal_arguments
 
 FORWARD_MODES = ("io", "mac", "macswap", "flowgen", "rxonly", "txonly", "csum", "icmpecho", "noisy", "5tswap")
 # Modes that make packets, and how many bytes of FCS each of them takes off the length it is told.
 # flowgen.c subtracts RTE_ETHER_CRC_LEN itself, txonly.c does not.
 _GENERATOR_FCS_TAKEN = {"flowgen": 4, "txonly": 0}
 _FCS_BYTES = 4
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
-_PCI = re.compile(r"[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]")
-_VDEV = re.compile(r"(net|eth)_[a-z0-9_]+")
-# EAL splits device arguments at these; there is no way to quote them.
-_DEVARGS_BAD = re.compile(r"[,=\s\0]")
 _RANGES = {
     "memory_mib": (16, 1 << 20),
     "queues": (1, 256),
@@ -32,38 +25,6 @@ _RANGES = {
     "numa_node": (0, 63),
 }
 _NUMBERS = (*_RANGES, "descriptors")
-
-
-@dataclass(frozen=True)
-class Port:
-    """A port by its device (a virtual device such as net_vhost0, or a PCI address) and its device arguments."""
-
-    device: str
-    options: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def is_pci(self) -> bool:
-        """Whether the device is a PCI function."""
-        return bool(_PCI.fullmatch(self.device))
-
-    @property
-    def devargs(self) -> str:
-        """As EAL's --vdev and --allow take it."""
-        return ",".join([self.device, *(f"{key}={value}" for key, value in self.options.items())])
-
-    @property
-    def serves(self) -> str | None:
-        """The vhost-user socket that this port listens on, if it does."""
-        if self.device.startswith(("net_vhost", "eth_vhost")) and self.options.get("client", "0") == "0":
-            return self.options.get("iface")
-        return None
-
-    @property
-    def connects(self) -> str | None:
-        """The vhost-user socket that this port connects to, if it does."""
-        if self.device.startswith("net_virtio_user") and self.options.get("server", "0") == "0":
-            return self.options.get("path")
-        return None
 
 
 @dataclass(frozen=True)
@@ -114,23 +75,10 @@ class Definition:
         a CPU with a forwarding one on small machines.
         """
         lcores = [f"0@{self.main_cpu}", *(f"{n}@{cpu}" for n, cpu in enumerate(self.cpus, start=1))]
-        pci = [port for port in self.ports if port.is_pci]
-        virtual = [port for port in self.ports if not port.is_pci]
-        memory = ["0"] * self.numa_node + [str(self.memory_mib)]
+        memory = Memory(self.huge_dir, self.memory_mib, self.numa_node)
         return [
             testpmd,
-            f"--lcores={','.join(lcores)}",
-            "--main-lcore=0",
-            *([] if pci else ["--no-pci"]),
-            f"--file-prefix={self.file_prefix}",
-            f"--huge-dir={self.huge_dir}",
-            # vhost-user hands each file to the other end and takes at most eight of them.
-            "--single-file-segments",
-            f"--socket-mem={','.join(memory)}",
-            # The ring size and features that were negotiated stand only in this log.
-            "--log-level=pmd.net.virtio.init:debug",
-            *(f"--allow={port.devargs}" for port in pci),
-            *(f"--vdev={port.devargs}" for port in virtual),
+            *eal_arguments(",".join(lcores), 0, self.file_prefix, self.ports, memory),
             *self.eal_arguments,
             "--",
             "--interactive",
@@ -172,102 +120,34 @@ class Definition:
 
 def parse(raw: Mapping[str, Any]) -> Definition:
     """A validated definition from module arguments or a state file; VirtperfError names the instance and the field."""
-    name = str(raw.get("name", ""))
-    if not _NAME.fullmatch(name):
-        raise VirtperfError(
-            f"a testpmd cannot be named {name!r}",
-            way_out="use up to 32 letters, digits, '-' and '_', a letter or digit first: it becomes part of file names",
-        )
-    given = {key: value for key, value in raw.items() if value is not None}
-    unknown = sorted(set(given) - set(Definition.__dataclass_fields__))
-    if unknown:
-        raise _wrong(name, ", ".join(unknown), "unknown", f"known are {', '.join(Definition.__dataclass_fields__)}")
-    cpus = tuple(_number(name, "cpus", cpu) for cpu in _list(name, "cpus", given.get("cpus", ())))
-    if not cpus:
-        raise _wrong(name, "cpus", "an empty list", "give one CPU for each forwarding core")
-    if len(set(cpus)) != len(cpus):
-        raise _wrong(name, "cpus", f"{list(cpus)}", "each forwarding core needs a CPU of its own")
+    fields = Fields("testpmd", raw, Definition.__dataclass_fields__)
+    cpus = fields.cpus()
     definition = Definition(
         **{
             "huge_dir": "",
-            **given,
-            **{key: _number(name, key, given[key]) for key in _NUMBERS if key in given},
-            "name": name,
+            **fields.given,
+            **fields.numbers(_NUMBERS),
+            "name": fields.name,
             "cpus": cpus,
-            "main_cpu": _number(name, "main_cpu", given.get("main_cpu", cpus[0])),
-            "ports": tuple(_port(name, port) for port in _list(name, "ports", given.get("ports", ()))),
-            "eal_arguments": _words(name, "eal_arguments", given),
-            "arguments": _words(name, "arguments", given),
+            "main_cpu": fields.number("main_cpu", fields.given.get("main_cpu", cpus[0])),
+            "ports": fields.ports(),
+            "eal_arguments": fields.words("eal_arguments"),
+            "arguments": fields.words("arguments"),
         }
     )
-    _check_ranges(definition)
+    _check(fields, definition)
     return definition
 
 
-def _list(name: str, key: str, value: Any) -> Sequence[Any]:
-    if not isinstance(value, (list, tuple)):
-        raise _wrong(name, key, repr(value), "give a list")
-    return value
-
-
-def _number(name: str, key: str, value: Any) -> int:
-    text = "" if isinstance(value, bool) else str(value)
-    if not (text.isascii() and text.isdigit() and len(text) < 10):
-        raise _wrong(name, key, repr(value), "give a whole number, 0 or more")
-    return int(text)
-
-
-def _words(name: str, key: str, given: Mapping[str, Any]) -> tuple[str, ...]:
-    words = tuple(str(word) for word in _list(name, key, given.get(key, ())))
-    if "\0" in "".join(words):
-        raise _wrong(name, key, repr(words), "a command line cannot hold NUL")
-    return words
-
-
-def _port(name: str, raw: Any) -> Port:
-    if not isinstance(raw, Mapping):
-        raise _wrong(name, "ports", repr(raw), "give each port's device and options")
-    device, given = str(raw.get("device", "")), raw.get("options") or {}
-    if not isinstance(given, Mapping):
-        raise _wrong(name, f"ports[{device}]", repr(given), "options are names with values")
-    options = {str(key): _option(value) for key, value in given.items()}
-    port = Port(device, options)
-    if not port.is_pci and not _VDEV.fullmatch(device):
-        raise _wrong(name, "ports", repr(device), "a device is net_vhost0, net_virtio_user0, ... or 0000:03:00.0")
-    for key, value in options.items():
-        if not key or _DEVARGS_BAD.search(key) or _DEVARGS_BAD.search(value):
-            raise _wrong(
-                name, f"ports[{device}].{key}", repr(value), "EAL's device arguments cannot hold ',', '=' or blanks"
-            )
-    path = port.serves or port.connects
-    if path is not None and (not os.path.isabs(path) or len(os.fsencode(path)) > 107):
-        raise _wrong(name, f"ports[{device}]", repr(path), "a socket path is absolute and at most 107 bytes long")
-    return port
-
-
-def _option(value: Any) -> str:
-    return str(int(value)) if isinstance(value, bool) else str(value)
-
-
-def _check_ranges(definition: Definition) -> None:
-    name = definition.name
+def _check(fields: Fields, definition: Definition) -> None:
     if not definition.ports:
-        raise _wrong(name, "ports", "an empty list", "give at least one port")
-    for key, (low, high) in _RANGES.items():
-        value = getattr(definition, key)
-        if not low <= value <= high:
-            raise _wrong(name, key, str(value), f"from {low} to {high}")
+        raise fields.wrong("ports", "an empty list", "give at least one port")
+    fields.check_ranges(definition, _RANGES)
     descriptors = definition.descriptors
     if descriptors and (descriptors & (descriptors - 1) or not 32 <= descriptors <= 32768):
-        raise _wrong(name, "descriptors", str(descriptors), "a power of two from 32 to 32768, or 0: the driver's own")
+        raise fields.wrong("descriptors", str(descriptors), "a power of two from 32 to 32768, or 0: the driver's own")
     if definition.forward_mode not in FORWARD_MODES:
-        raise _wrong(name, "forward_mode", repr(definition.forward_mode), f"one of {', '.join(FORWARD_MODES)}")
+        raise fields.wrong("forward_mode", repr(definition.forward_mode), f"one of {', '.join(FORWARD_MODES)}")
     if not isinstance(definition.forwarding, bool):
-        raise _wrong(name, "forwarding", repr(definition.forwarding), "true or false")
-    huge_dir: Any = definition.huge_dir
-    if not isinstance(huge_dir, str) or not os.path.isabs(huge_dir) or "\0" in huge_dir:
-        raise _wrong(name, "huge_dir", repr(definition.huge_dir), "the absolute path of a hugetlbfs mount")
-
-
-def _wrong(name: str, key: str, found: str, way_out: str) -> VirtperfError:
-    return VirtperfError(f"testpmd {name}: {key} is not usable", found=found, way_out=way_out)
+        raise fields.wrong("forwarding", repr(definition.forwarding), "true or false")
+    fields.check_huge_dir(definition.huge_dir)

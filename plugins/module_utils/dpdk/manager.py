@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.virtperf.vhost.plugins.module_utils import processes
+from ansible_collections.virtperf.vhost.plugins.module_utils.dpdk import memory
 from ansible_collections.virtperf.vhost.plugins.module_utils.dpdk.definition import Definition
 from ansible_collections.virtperf.vhost.plugins.module_utils.dpdk.instance import (
     Instance,
@@ -192,11 +193,11 @@ def _listeners(host: Host, path: str) -> list[int]:
         if len(fields) > 7 and fields[7] == path:
             inodes.add(f"socket:[{fields[6]}]")
     owners = []
-    for pid in filter(str.isdigit, os.listdir(host.proc)):
+    for pid in host.process_ids():
         directory = f"{host.proc}/{pid}/fd"
         try:
             if any(os.readlink(f"{directory}/{fd}") in inodes for fd in os.listdir(directory)):
-                owners.append(int(pid))
+                owners.append(pid)
         except OSError:
             continue
     return owners
@@ -204,34 +205,18 @@ def _listeners(host: Host, path: str) -> list[int]:
 
 def _check_memory(host: Host, plan: Plan) -> None:
     for path, node in sorted({(d.huge_dir, d.numa_node) for d in plan.starts}):
-        try:
-            page_kib = os.statvfs(path).f_bsize // 1024
-        except OSError as error:
-            raise VirtperfError(
-                f"{path} cannot be used for hugepages", found=str(error.strerror), way_out="mount hugetlbfs there first"
-            ) from error
-        pool = f"{host.sys}/devices/system/node/node{node}/hugepages/hugepages-{page_kib}kB"
-        free = host.read_or(f"{pool}/free_hugepages")
-        if not free:
-            raise VirtperfError(
-                f"{path} is not a hugetlbfs mount, or there is no NUMA node {node}",
-                found=f"{page_kib} KiB pages, and no {pool}",
-                way_out="mount hugetlbfs there, or choose another node",
-            )
         here = [d for d in plan.starts if (d.huge_dir, d.numa_node) == (path, node)]
-        needed_mib = sum(d.memory_mib for d in here)
         # Also what a dead one still holds by its files: they go before it starts again.
         earlier = [Instance(host, name) for name in {*plan.stops, *(d.name for d in plan.starts)}]
-        released = [(i, d) for i in earlier if (d := i.definition()) and (d.huge_dir, d.numa_node) == (path, node)]
-        released_mib = sum(instance.hugepage_bytes() for instance, _definition in released) >> 20
-        free_mib = int(free) * page_kib // 1024
-        if needed_mib > free_mib + released_mib:
-            raise VirtperfError(
-                f"{needed_mib} MiB of hugepages on NUMA node {node} are needed"
-                f" (testpmd {', '.join(d.name for d in here)})",
-                found=f"{free_mib} MiB free in pages of {page_kib} KiB",
-                way_out="grow the pool with virtperf.vhost.hugepages, or give memory_mib a lower value",
-            )
+        released = [i for i in earlier if (d := i.definition()) and (d.huge_dir, d.numa_node) == (path, node)]
+        memory.check(
+            host,
+            path,
+            node,
+            sum(d.memory_mib for d in here),
+            sum(instance.hugepage_bytes() for instance in released),
+            f"testpmd {', '.join(d.name for d in here)}",
+        )
 
 
 def apply(host: Host, journal: Journal, plan: Plan) -> None:

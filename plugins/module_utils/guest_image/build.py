@@ -73,7 +73,7 @@ def build(recipe: Recipe, directory: str) -> dict[str, Any]:
     release = None
     if recipe.kind.guest:
         release = _take_kernel(recipe, directory, tree)
-        contents.configure(tree)
+        contents.configure(tree, hypervisor=recipe.kind.hypervisor)
     else:
         contents.strip(tree)
     tree_mib = _size_mib(tree)
@@ -208,6 +208,11 @@ def _take_kernel(recipe: Recipe, directory: str, tree: str) -> str:
     for name in os.listdir(boot):
         if name.startswith(("initrd.img", "System.map")):
             os.unlink(os.path.join(boot, name))
+    if recipe.kind.hypervisor:
+        guest_boot = os.path.join(tree, contents.GUEST_BOOT)
+        os.mkdir(guest_boot, 0o755)
+        for name in ("vmlinux", "initrd"):
+            shutil.copy(os.path.join(directory, name), guest_boot)
     return release
 
 

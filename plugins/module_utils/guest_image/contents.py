@@ -207,11 +207,40 @@ ImportCredential={HOST_KEY_CREDENTIAL}
     "etc/machine-id": "",
 }
 
+# What a hypervisor's image has beside that. Nothing of it starts by itself, for the same image serves its guests: what
+# shall be a hypervisor has HYPERVISOR_OPTION on its kernel's command line.
+HYPERVISOR_TARGET = "virtperf-hypervisor.target"
+HYPERVISOR_OPTION = f"systemd.unit={HYPERVISOR_TARGET}"
+# The kernel and the initrd for its guests, beside which it has the image as a second disk.
+GUEST_BOOT = "boot/guest"
+HYPERVISOR_FILES = {
+    f"{_UNITS}/{HYPERVISOR_TARGET}": """\
+[Unit]
+Description=A hypervisor for guests of its own
+Requires=multi-user.target
+Wants=virtperf-hypervisor.service dbus.socket libvirtd.socket
+After=multi-user.target
+AllowIsolate=yes
+""",
+    # udev is not asked about CPUs, and /dev/vhost-net appears with its module.
+    f"{_UNITS}/virtperf-hypervisor.service": """\
+[Unit]
+Description=Load what a hypervisor needs of the kernel
+DefaultDependencies=no
+Before=virtperf-ready.service
+
+[Service]
+Type=oneshot
+ExecStart=-/sbin/modprobe -qa kvm_amd kvm_intel
+ExecStart=/sbin/modprobe -a bridge tun vhost_net
+""",
+}
+
 # What packages leave behind that would be the same in every guest, or says how the image was built.
 _REMOVED = ("etc/apt/apt.conf.d/99mmdebstrap", "etc/hostname", "etc/resolv.conf")
 
 
-def configure(root: str) -> None:
+def configure(root: str, *, hypervisor: bool = False) -> None:
     """Write all of this into the tree of a guest image."""
     strip(root)
     units = os.path.join(root, _UNITS)
@@ -220,7 +249,7 @@ def configure(root: str) -> None:
             shutil.rmtree(os.path.join(units, name))
         elif os.path.islink(os.path.join(units, name)):
             os.unlink(os.path.join(units, name))  # an alias; it would be in the way of a file of ours
-    for path, text in FILES.items():
+    for path, text in {**FILES, **(HYPERVISOR_FILES if hypervisor else {})}.items():
         _write(os.path.join(root, path), text)
     for directory, names in ENABLED.items():
         for name in names:

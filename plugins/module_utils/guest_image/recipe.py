@@ -48,6 +48,17 @@ _WORKLOADS = (
     "x11vnc",
     "xvfb",
 )
+# What a hypervisor needs, so that guests can run in the guest.
+_HYPERVISOR = (
+    "dbus",
+    "libvirt-clients",
+    "libvirt-daemon-driver-qemu",
+    "libvirt-daemon-system",
+    "python3-libvirt",
+    "qemu-system-x86",
+    "qemu-utils",
+    "systemd-container",
+)
 # Needed to build and gone afterwards: igb_uio comes as source, and Debian's kernel is a zstd archive.
 _BUILD_ONLY = ("dpdk-kmods-dkms", "linux-headers-cloud-amd64", "zstd")
 
@@ -61,6 +72,7 @@ class Profile:
     modules: tuple[str, ...]
     needed_mib: int
     guest: bool = True
+    hypervisor: bool = False
 
 
 _MODULES = ("igb_uio", "uio_pci_generic", "vfio_pci", "virtio_blk", "virtio_net", "pktgen")
@@ -69,6 +81,14 @@ PROFILES: dict[str, Profile] = {
     "reflect": Profile((*_GUEST, *_DPDK), _BUILD_ONLY, _MODULES, 2600),
     # And the workloads of all studies.
     "full": Profile((*_GUEST, *_DPDK, *_WORKLOADS), _BUILD_ONLY, _MODULES, 4600),
+    # And a hypervisor, whose guests are started from the same image.
+    "hypervisor": Profile(
+        (*_GUEST, *_DPDK, *_WORKLOADS, *_HYPERVISOR),
+        _BUILD_ONLY,
+        (*_MODULES, "bridge", "kvm_amd", "kvm_intel", "tun", "vhost_net"),
+        5200,
+        hypervisor=True,
+    ),
     # Debian's essential packages, without a kernel: a filesystem to look at, not one to boot.
     "essential": Profile((), (), (), 700, guest=False),
 }
@@ -127,7 +147,8 @@ class Recipe:
     def as_dict(self) -> dict[str, Any]:
         """As the manifest keeps it. Another text of ours in the image makes another image, so it has their hash."""
         own = json.dumps([contents.FILES, contents.ENABLED, contents.MASKED, contents.MASKED_GENERATORS])
-        texts = (own, initrd.INIT, " ".join(initrd.DRIVERS), FINISH) if self.kind.guest else ()
+        texts = [own, initrd.INIT, " ".join(initrd.DRIVERS), FINISH] if self.kind.guest else []
+        texts += [json.dumps(contents.HYPERVISOR_FILES), contents.GUEST_BOOT] if self.kind.hypervisor else []
         return {
             **asdict(self),
             "suite": SUITE,

@@ -34,7 +34,7 @@ Ask = Callable[[str], Any]
 
 # include/linux/sched.h; field 9 of /proc/<pid>/stat has the flags.
 PF_KTHREAD = 0x00200000
-_WORKER = re.compile(r"vhost-(\d+)", re.ASCII)
+WORKER_NAME = re.compile(r"vhost-(\d+)", re.ASCII)
 _ROLES = (VCPU, IOTHREAD, VHOST, EMULATOR)
 
 
@@ -100,7 +100,11 @@ def observe(host: Host, name: str, ask: Ask) -> Guest:
             start = int(stat_fields(host.read(f"{host.proc}/{pid}/task/{tid}/stat"))[19])
             role, which = _role(tid, comm, tids, vcpus, iothreads)
             threads.append(GuestThread(tid, start, pid, role, which, comm))
-    threads += _kernel_workers(host, tids)
+    kernel = kernel_workers(host)
+    for tid in (worker for owner in tids for worker in kernel.get(owner, ())):
+        with contextlib.suppress(OSError, ValueError):
+            start = int(stat_fields(host.read(f"{host.proc}/{tid}/stat"))[19])
+            threads.append(GuestThread(tid, start, tid, VHOST, "", host.read(f"{host.proc}/{tid}/comm")))
     threads.sort(key=lambda t: (_ROLES.index(t.role), int(t.which) if t.role == VCPU else 0, t.which, t.tid))
     return Guest(name, identity, tuple(threads), _bound_nodes(ask("query-memdev")))
 
@@ -112,7 +116,7 @@ def _role(
         return VCPU, vcpus[tid]
     if tid in iothreads:
         return IOTHREAD, iothreads[tid]
-    worker = _WORKER.fullmatch(comm)
+    worker = WORKER_NAME.fullmatch(comm)
     return (VHOST if worker and int(worker[1]) in tids else EMULATOR), ""
 
 
@@ -136,18 +140,17 @@ def thread_ids(host: Host, pid: int) -> list[int]:
         return []
 
 
-def _kernel_workers(host: Host, owners: list[int]) -> list[GuestThread]:
-    """The kernel threads that serve vhost devices which one of these threads opened."""
-    found = []
-    for entry in sorted(int(name) for name in os.listdir(host.proc) if name.isdigit()):
-        worker = _WORKER.fullmatch(host.read_or(f"{host.proc}/{entry}/comm"))
-        if not worker or int(worker[1]) not in owners:
+def kernel_workers(host: Host) -> dict[int, list[int]]:
+    """The kernel threads that serve vhost devices, by the thread that opened the device."""
+    found: dict[int, list[int]] = {}
+    for pid in host.process_ids():
+        worker = WORKER_NAME.fullmatch(host.read_or(f"{host.proc}/{pid}/comm"))
+        if not worker:
             continue
         with contextlib.suppress(OSError, ValueError):
-            fields = stat_fields(host.read(f"{host.proc}/{entry}/stat"))
             # Anybody may call a program so; a kernel thread nobody can make up.
-            if int(fields[6]) & PF_KTHREAD:
-                found.append(GuestThread(entry, int(fields[19]), entry, VHOST, "", worker[0]))
+            if int(stat_fields(host.read(f"{host.proc}/{pid}/stat"))[6]) & PF_KTHREAD:
+                found.setdefault(int(worker[1]), []).append(pid)
     return found
 
 

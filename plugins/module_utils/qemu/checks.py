@@ -75,6 +75,9 @@ def check_launch(host: Host, definition: Definition, qemu: Qemu, replaced: Defin
 def _check_files(definition: Definition) -> None:
     named = [("kernel", definition.kernel), ("initrd", definition.initrd)]
     named += [(f"credential_files.{key}", path) for key, path in definition.credential_files.items()]
+    if definition.cloud_init is not None and definition.cloud_init.host_key_file:
+        path = definition.cloud_init.host_key_file
+        named += [("cloud_init.host_key_file", name) for name in (path, f"{path}.pub")]
     for key, path in named:
         if path and not (os.path.isfile(path) and os.access(path, os.R_OK)):
             raise VirtperfError(

@@ -8,7 +8,9 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
+from ansible_collections.virtperf.vhost.plugins.module_utils.qemu import seed
 from ansible_collections.virtperf.vhost.plugins.module_utils.qemu.definition import (
+    SEED_SLOT,
     Definition,
     Port,
     Tap,
@@ -58,6 +60,7 @@ def command(definition: Definition, launch: Launch) -> list[str]:
         *("-chardev", f"file,id=serial0,path={escaped(launch.file('serial.log'))}"),
         *("-serial", "chardev:serial0"),
         *_disks(definition, launch),
+        *_seed(definition, launch),
         *(word for port in definition.ports() for word in _port(port, launch)),
         *(word for key in ("kernel", "initrd", "append") for word in _boot(key, getattr(definition, key))),
         *(
@@ -110,6 +113,15 @@ def _disks(definition: Definition, launch: Launch) -> list[str]:
         device = f"virtio-blk-pci,id=disk{number},drive=drive{number},addr={definition.disk_slot(number):#04x}"
         words += ["-drive", ",".join(drive), "-device", device]
     return words
+
+
+def _seed(definition: Definition, launch: Launch) -> list[str]:
+    """A directory that the guest sees as a disk with a FAT filesystem, by its label cloud-init's."""
+    if definition.cloud_init is None:
+        return []
+    directory = escaped(launch.file(seed.DIRECTORY))
+    node = f"driver=vvfat,node-name=seed0,dir={directory},label={seed.LABEL},read-only=on"
+    return ["-blockdev", node, "-device", f"virtio-blk-pci,id=seed0,drive=seed0,addr={SEED_SLOT:#04x}"]
 
 
 def _port(port: Port, launch: Launch) -> list[str]:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -27,6 +28,9 @@ _IFNAME = re.compile(r"[^\s/:\0]{1,15}")
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 _PROPERTY = re.compile(r"[a-z0-9][A-Za-z0-9_-]*")
 _CREDENTIAL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@:-]{0,254}")
+_HOSTNAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
+_USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
+_READY = re.compile(r"[A-Za-z0-9 :._-]*")
 # These follow from other fields: said twice, they could say two things.
 DERIVED_PROPERTIES = frozenset(
     {"id", "netdev", "bus", "addr", "mac", "mq", "vectors", "rx_queue_size", "tx_queue_size"}
@@ -36,6 +40,8 @@ _SOCKET_BYTES = 107
 # Slots on the root bus of q35 and pc, clear of the chipset's own; what extra arguments add takes the first one free.
 _MOST_DISKS, _MOST_PORTS = 8, 14
 _FIRST_DISK_SLOT, _FIRST_PORT_SLOT = 0x08, 0x10
+# Behind the disks, which keep their names then.
+SEED_SLOT = 0x1E
 
 
 @dataclass(frozen=True)
@@ -114,6 +120,22 @@ class UserNet:
 
 
 @dataclass(frozen=True)
+class CloudInit:
+    """What cloud-init in the guest is told, for an image without systemd's credentials.
+
+    ``host_key_file`` is its private SSH host key (ed25519) on the host, with the public one beside it in ``.pub``;
+    ``network_config`` cloud-init's own, of version 1 or 2; ``ready`` what it says on its serial console in the end.
+    """
+
+    hostname: str
+    user: str = "root"
+    authorized_keys: tuple[str, ...] = ()
+    host_key_file: str = ""
+    network_config: Mapping[str, Any] = field(default_factory=dict)
+    ready: str = ""
+
+
+@dataclass(frozen=True)
 class Definition:
     """A VM. Any change to it needs a new process."""
 
@@ -133,6 +155,7 @@ class Definition:
     append: str = ""
     credentials: Mapping[str, str] = field(default_factory=dict)
     credential_files: Mapping[str, str] = field(default_factory=dict)
+    cloud_init: CloudInit | None = None
     arguments: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
@@ -199,11 +222,12 @@ def parse(raw: Mapping[str, Any]) -> Definition:
     memory = given.get("memory")
     if not isinstance(memory, Mapping):
         raise reader.wrong("memory", repr(memory), "give at least its size, such as memory: {size: 512MiB}")
-    user_net = given.get("user_net")
+    user_net, cloud_init = given.get("user_net"), given.get("cloud_init")
     plain = {
         key: given[key]
         for key in given
-        if key not in {"memory", "disks", "vhost_user", "taps", "user_net", "credentials", "credential_files"}
+        if key
+        not in {"memory", "disks", "vhost_user", "taps", "user_net", "credentials", "credential_files", "cloud_init"}
     }
     definition = reader.build(
         Definition,
@@ -217,6 +241,7 @@ def parse(raw: Mapping[str, Any]) -> Definition:
             "user_net": None if user_net is None else _user_net(reader, "user_net", user_net),
             "credentials": _credentials(reader, "credentials", given),
             "credential_files": _credentials(reader, "credential_files", given),
+            "cloud_init": None if cloud_init is None else _cloud_init(reader, "cloud_init", cloud_init),
         },
     )
     _check(reader, definition)
@@ -415,6 +440,24 @@ def _credentials(reader: _Reader, key: str, given: Mapping[str, Any]) -> dict[st
         if key == "credential_files":
             reader.path(f"{key}.{name}", reader.text(f"{key}.{name}", value))
     return {str(name): raw[name] for name in sorted(raw, key=str)}
+
+
+def _cloud_init(reader: _Reader, where: str, raw: Any) -> CloudInit:
+    seed = reader.build(CloudInit, where, raw)
+    reader.path(f"{where}.host_key_file", seed.host_key_file, empty=True)
+    if not _HOSTNAME.fullmatch(seed.hostname):
+        raise reader.wrong(f"{where}.hostname", repr(seed.hostname), "letters, digits, '-' and '.'")
+    if not _USER.fullmatch(seed.user):
+        raise reader.wrong(f"{where}.user", repr(seed.user), "a user's name")
+    if not _READY.fullmatch(seed.ready):
+        raise reader.wrong(f"{where}.ready", repr(seed.ready), "letters, digits, blanks and :._-: a shell says it")
+    try:
+        json.dumps(seed.network_config)
+    except TypeError as error:
+        raise reader.wrong(f"{where}.network_config", str(error), "values as JSON has them") from error
+    if not isinstance(seed.network_config, Mapping):
+        raise reader.wrong(f"{where}.network_config", repr(seed.network_config), "give names with values")
+    return seed
 
 
 def _check(reader: _Reader, definition: Definition) -> None:

@@ -22,7 +22,8 @@ from ansible_collections.virtperf.vhost.plugins.module_utils import processes
 from ansible_collections.virtperf.vhost.plugins.module_utils.dpdk.instance import is_stale
 from ansible_collections.virtperf.vhost.plugins.module_utils.errors import VirtperfError
 from ansible_collections.virtperf.vhost.plugins.module_utils.host import Host, write_atomically
-from ansible_collections.virtperf.vhost.plugins.module_utils.qemu import disks, qmp
+from ansible_collections.virtperf.vhost.plugins.module_utils.kept_process import KeptProcess
+from ansible_collections.virtperf.vhost.plugins.module_utils.qemu import disks, qmp, seed
 from ansible_collections.virtperf.vhost.plugins.module_utils.qemu.accel import Accelerator, Qemu
 from ansible_collections.virtperf.vhost.plugins.module_utils.qemu.command import Launch, command, credential_names
 from ansible_collections.virtperf.vhost.plugins.module_utils.qemu.definition import (
@@ -32,6 +33,7 @@ from ansible_collections.virtperf.vhost.plugins.module_utils.qemu.definition imp
     VhostUser,
     parse,
 )
+from ansible_collections.virtperf.vhost.plugins.module_utils.terminal import plain
 
 _ANSWER_PATIENCE_S = 3.0
 _POLL_S = 0.02
@@ -78,21 +80,18 @@ class Observed:
         return "paused" if self.status in PAUSED else self.status
 
 
-class Instance:
+class Instance(KeptProcess):
     """A VM by name. Its files live in ``<run>/qemu/<name>/``:
 
     ``process.json`` (identity), ``definition.json`` and ``launch.json`` (what it was started from and with),
-    ``qmp.sock`` (mode 0600), ``serial.log`` (the guest's console), ``qemu.log``, and ``credential<n>``.
+    ``qmp.sock`` (mode 0600), ``serial.log`` (the guest's console), ``qemu.log``, ``credential<n>``, and ``seed/``
+    (cloud-init's).
     """
 
     def __init__(self, host: Host, name: str) -> None:
-        self.host = host
-        self.name = name
-        self.directory = os.path.join(host.run, "qemu", name)
+        super().__init__(host, "qemu", name, title=f"VM {name}", log="qemu.log")
         self.qmp_path = os.path.join(self.directory, "qmp.sock")
-        self.log_path = os.path.join(self.directory, "qemu.log")
         self.serial_path = os.path.join(self.directory, "serial.log")
-        self._process_path = os.path.join(self.directory, "process.json")
         self._definition_path = os.path.join(self.directory, "definition.json")
         self._launch_path = os.path.join(self.directory, "launch.json")
 
@@ -101,18 +100,6 @@ class Instance:
     def exists(self) -> bool:
         """Whether anything of it is there."""
         return os.path.isdir(self.directory) or os.path.isdir(disks.own_directory(self.host, self.name))
-
-    def identity(self) -> processes.Identity | None:
-        """The process that was started under this name, running or not."""
-        try:
-            return processes.Identity(**json.loads(self.host.read(self._process_path)))
-        except (OSError, ValueError, TypeError):
-            return None
-
-    def is_running(self) -> bool:
-        """Whether just that process runs."""
-        identity = self.identity()
-        return identity is not None and processes.is_running(self.host, identity)
 
     def definition(self) -> Definition | None:
         """What it was started from; None when nothing was, or another version of this collection wrote it."""
@@ -139,13 +126,13 @@ class Instance:
         except VirtperfError:
             return Observed(SILENT if self.is_running() else STOPPED)
 
-    def log(self) -> str:
-        """What QEMU itself has printed since its last start."""
-        return self.host.read_or(self.log_path)
+    def console_end(self) -> str:
+        """The end of what the guest has printed; "" before its first word."""
+        return end_of(self.host.read_or(self.serial_path))
 
     def log_end(self) -> str:
         """The end of QEMU's log, then that of the guest's console."""
-        ends = [_end(self.log()), _end(self.host.read_or(self.serial_path))]
+        ends = [end_of(self.log()), self.console_end()]
         return ends[0] + (f"\n-- the guest's console:\n{ends[1]}" if ends[1] else "")
 
     def lost_ports(self, observed: Observed, definition: Definition) -> list[VhostUser]:
@@ -168,36 +155,19 @@ class Instance:
         words = command(definition, launch)
         disks.make_overlays(self.host, overlays)
         self._write_credentials(definition)
+        if definition.cloud_init is not None:
+            seed.write(self.host, definition.cloud_init, os.path.join(self.directory, seed.DIRECTORY))
         write_atomically(self._definition_path, json.dumps(definition.as_dict()))
         record = {"command": words, "accel": accel.__dict__, "version": qemu.version_text}
         write_atomically(self._launch_path, json.dumps(record))
-        log = os.open(self.log_path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
-        try:
-            child = subprocess.Popen(
-                words,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd="/",
-                env={**os.environ, "LC_ALL": "C"},
-                start_new_session=True,
-                preexec_fn=self._become,
-            )
-        finally:
-            os.close(log)
+        # QEMU has no option for its sockets' mode.
+        child = self.launch(words, umask=0o177)
         try:
             self._wait_ready(child, definition, time.monotonic() + ready_s, ready_s)
         except BaseException:
             self.stop(Limits(powerdown_s=0, quit_s=0))
             self._remove_sockets()
             raise
-
-    def _become(self) -> None:
-        # In the child, before exec: pid and start time stay the same, and no moment is left in which it runs unnamed.
-        os.umask(0o177)  # QEMU has no option for its sockets' mode
-        identity = processes.identify(self.host, os.getpid())
-        with open(self._process_path, "w", encoding="utf-8") as file:
-            json.dump(identity.as_dict(), file)
 
     def _write_credentials(self, definition: Definition) -> None:
         for number, name in enumerate(credential_names(definition)):
@@ -217,9 +187,8 @@ class Instance:
         with contextlib.ExitStack() as stack:
             client: qmp.Qmp | None = None
             while True:
-                status = child.poll()
-                if status is not None:
-                    raise self._died_at_start(status, child.args)
+                if child.poll() is not None:
+                    raise self.died_at_start(child)
                 try:
                     if client is None:
                         candidate = stack.enter_context(qmp.Qmp(self.qmp_path, _ANSWER_PATIENCE_S))
@@ -237,16 +206,6 @@ class Instance:
                     raise self._not_ready(definition, ready_s)
                 time.sleep(_POLL_S)
         self._check_queues(observed, definition)
-
-    def _died_at_start(self, status: int, words: Any) -> VirtperfError:
-        how = f"signal {signal.Signals(-status).name}" if status < 0 else f"status {status}"
-        return VirtperfError(
-            f"VM {self.name} ended at its start with {how}",
-            found=f"the end of its log is:\n{self.log_end()}",
-            way_out="mend what the log names; the command line is in the result",
-            log_end=self.log_end(),
-            command=words,
-        )
 
     def _not_ready(self, definition: Definition, ready_s: float) -> VirtperfError:
         ports = [port for port in definition.ports() if isinstance(port.backend, VhostUser)]
@@ -290,16 +249,6 @@ class Instance:
                     sockets=lost,
                 )
             time.sleep(_POLL_S)
-
-    def died(self) -> VirtperfError:
-        """The error that reports its death with the end of its log."""
-        return VirtperfError(
-            f"VM {self.name} has died",
-            found=f"the end of its log is:\n{self.log_end()}",
-            way_out="start it again; if it dies again, its log says why",
-            log_end=self.log_end(),
-            dead=self.name,
-        )
 
     def tell(self, name: str, status: frozenset[str]) -> None:
         """Send ``cont`` or ``stop`` and see that it worked."""
@@ -354,11 +303,15 @@ class Instance:
         """Remove the files of a VM that has ended, all but its overlays."""
         self._clear()
         shutil.rmtree(self.directory, ignore_errors=True)
+        for emptied in (os.path.dirname(self.directory), self.host.run):
+            with contextlib.suppress(OSError):
+                os.rmdir(emptied)
 
     def _clear(self) -> None:
         """Remove what a killed process of this name left behind: QEMU itself removes its sockets."""
         self._remove_sockets()
         if os.path.isdir(self.directory):
+            shutil.rmtree(os.path.join(self.directory, seed.DIRECTORY), ignore_errors=True)
             for name in os.listdir(self.directory):
                 os.unlink(os.path.join(self.directory, name))
 
@@ -422,8 +375,9 @@ def _ask(client: qmp.Qmp) -> Observed:
     )
 
 
-def _end(log: str) -> str:
-    lines = [line.rstrip() for line in log.splitlines() if line.strip()]
+def end_of(log: str) -> str:
+    """The last lines of a log, without what only a terminal understands."""
+    lines = [line.rstrip() for line in plain(log).splitlines() if line.strip()]
     return "\n".join(lines[-_LOG_LINES:])
 
 

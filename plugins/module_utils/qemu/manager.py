@@ -12,7 +12,7 @@ from typing import Any
 from ansible_collections.virtperf.vhost.plugins.module_utils.errors import VirtperfError
 from ansible_collections.virtperf.vhost.plugins.module_utils.host import Host
 from ansible_collections.virtperf.vhost.plugins.module_utils.journal import Journal
-from ansible_collections.virtperf.vhost.plugins.module_utils.qemu import accel, checks, disks
+from ansible_collections.virtperf.vhost.plugins.module_utils.qemu import accel, checks, console, disks
 from ansible_collections.virtperf.vhost.plugins.module_utils.qemu.definition import Definition, check_name
 from ansible_collections.virtperf.vhost.plugins.module_utils.qemu.instance import (
     PAUSED,
@@ -31,6 +31,7 @@ class Plan:
     """What will be done, in this order: stops, removals, starts, then stop or cont of virtual CPUs.
 
     ``waits`` run as asked, but a vhost-user port of theirs has no other end now; it is waited for, nothing is changed.
+    ``guests`` are all that shall run afterwards, changed or not.
     """
 
     stops: list[str] = field(default_factory=list)
@@ -39,6 +40,7 @@ class Plan:
     pauses: list[str] = field(default_factory=list)
     resumes: list[str] = field(default_factory=list)
     waits: list[Definition] = field(default_factory=list)
+    guests: list[str] = field(default_factory=list)
     reasons: dict[str, str] = field(default_factory=dict)
     restart_needed: dict[str, list[str]] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
@@ -73,7 +75,7 @@ class Plan:
 
 def plan_present(host: Host, wanted: Sequence[Definition], *, paused: bool, on_change: str) -> Plan:
     """How the wanted VMs come to run (or to be paused) as defined. Those not named are left alone."""
-    plan = Plan()
+    plan = Plan(guests=[] if paused else [definition.name for definition in wanted])
     for definition in wanted:
         instance = Instance(host, definition.name)
         observed = instance.observe()
@@ -168,14 +170,20 @@ def check(host: Host, wanted: Sequence[Definition], plan: Plan) -> None:
     plan.warnings += [how.warning for how in tried.values() if how.warning]
 
 
-def apply(host: Host, journal: Journal, plan: Plan, limits: Limits, ready_s: float) -> dict[str, str]:
+def apply(
+    host: Host, journal: Journal, plan: Plan, limits: Limits, ready_s: float, sign: console.Sign | None = None
+) -> dict[str, str]:
     """Carry a checked plan out; returns how each VM that was stopped came to its end.
 
-    When a start fails, what was started by this call is stopped again.
+    With ``sign``, this returns when each running guest has given it. When a start fails, or a guest does not get ready,
+    what was started by this call is stopped again.
     """
     ended = {name: how for name in plan.stops if (how := Instance(host, name).stop(limits))}
     for name in plan.removals:
-        _remove(host, name, [])
+        noted = [entry.undo for entry in journal.entries() if entry.resource == "qemu_vm"]
+        overlays = [path for undo in noted if undo.get("name") == name for path in undo.get("overlays", ())]
+        _remove(host, name, overlays)
+    journal.forget("qemu_vm", lambda undo: undo.get("name") in plan.removals)
     started: list[str] = []
     try:
         for definition in plan.starts:
@@ -192,6 +200,8 @@ def apply(host: Host, journal: Journal, plan: Plan, limits: Limits, ready_s: flo
             Instance(host, name).tell("cont", frozenset({"running"}))
         for definition in plan.waits:
             Instance(host, definition.name).wait_connected(definition, ready_s)
+        if sign is not None:
+            console.wait([Instance(host, name) for name in plan.guests], sign)
     except VirtperfError as error:
         for name in reversed(started):
             Instance(host, name).stop(Limits(powerdown_s=0))

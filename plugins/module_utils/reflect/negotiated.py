@@ -8,42 +8,31 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.virtperf.vhost.plugins.module_utils.cpulist import parse as parse_cpulist
 from ansible_collections.virtperf.vhost.plugins.module_utils.dpdk import output
-from ansible_collections.virtperf.vhost.plugins.module_utils.dpdk.instance import Instance
+from ansible_collections.virtperf.vhost.plugins.module_utils.reflect.window import Ends
 
 # asked key -> name of the virtio feature
 _FEATURES = {"packed": "ring_packed", "in_order": "in_order", "mrg_rxbuf": "mrg_rxbuf"}
+# What both ends say of themselves, and each has its own of.
+_OF_EACH = ("rx_queues", "tx_queues", "link_up", "link_speed_mbps", "cpus", "pid", "command", "version", "driver")
 
 
-def observe(vswitch: Instance, far_end: Instance, queues: int) -> dict[str, Any]:
+def observe(ends: Ends) -> dict[str, Any]:
     """Queues, ring size, features, link and CPUs as both ends report them after a launch."""
-    log = far_end.log()
-    word = output.negotiated_features(vswitch.log()) or output.negotiated_features(log) or 0
+    vswitch, far_end = ends.vswitch.setup(), ends.far_end.setup()
+    word = vswitch.get("features_word") or far_end.get("features_word") or 0
     observed: dict[str, Any] = {
-        "ring_sizes": output.ring_sizes(log, queues),
+        "ring_sizes": far_end.get("ring_sizes", []),
         "features": output.feature_names(word),
         "features_word": f"0x{word:x}",
-        "datapaths": output.datapaths(log),
+        "datapaths": far_end.get("datapaths", {}),
+        "dpdk": vswitch["version"],
     }
-    for end in (vswitch, far_end):
-        with end.telemetry() as telemetry:
-            rx_queues, tx_queues = telemetry.queues()
-            link_up, speed_mbps = telemetry.link()
-            observed["dpdk"] = telemetry.greeting["version"]
-        identity, definition = end.identity(), end.definition()
-        observed[end.name] = {
-            "rx_queues": rx_queues,
-            "tx_queues": tx_queues,
-            "link_up": link_up,
-            "link_speed_mbps": speed_mbps,
-            "cpus": sorted(cpu for thread in end.workers() for cpu in parse_cpulist(thread.cpus)),
-            "pid": identity.pid if identity else None,
-            "command": " ".join(definition.command("dpdk-testpmd")) if definition else None,
-        }
-    observed["queues"] = observed[far_end.name]["rx_queues"]
+    for end, setup in ((ends.vswitch, vswitch), (ends.far_end, far_end)):
+        observed[end.name] = {key: setup[key] for key in _OF_EACH if key in setup}
+    observed["queues"] = far_end["rx_queues"]
     observed["ring_size"] = observed["ring_sizes"][0] if len(observed["ring_sizes"]) == 1 else None
-    observed["link_speed_mbps"] = observed[far_end.name]["link_speed_mbps"]
+    observed["link_speed_mbps"] = far_end["link_speed_mbps"]
     return observed
 
 
@@ -60,8 +49,13 @@ def mismatches(asked: Mapping[str, Any], observed: Mapping[str, Any], ends: Mapp
             reasons.append(f"the link of {name} is down")
         if end["cpus"] != sorted(cpus):
             reasons.append(f"{name} forwards on CPUs {end['cpus']}, asked {sorted(cpus)}")
+        if "driver" in end and end["driver"] != asked["driver"]:
+            reasons.append(f"{name}'s ports are bound to {end['driver']}, asked {asked['driver']}")
     if observed["ring_sizes"] != [asked["ring_size"]]:
         reasons.append(f"ring sizes are {observed['ring_sizes']}, asked {asked['ring_size']}")
+    speed_mbps = asked.get("link_speed", 0) * asked.get("links", 1)
+    if speed_mbps and observed["link_speed_mbps"] != speed_mbps:
+        reasons.append(f"the link speed is {observed['link_speed_mbps']} Mbit/s, asked {speed_mbps}")
     for key, feature in _FEATURES.items():
         has = feature in observed["features"]
         if has != bool(asked[key]):

@@ -5,65 +5,34 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
-from ansible_collections.virtperf.vhost.plugins.module_utils.dpdk import manager
-from ansible_collections.virtperf.vhost.plugins.module_utils.dpdk.definition import Definition
-from ansible_collections.virtperf.vhost.plugins.module_utils.dpdk.instance import Instance
 from ansible_collections.virtperf.vhost.plugins.module_utils.errors import VirtperfError
 from ansible_collections.virtperf.vhost.plugins.module_utils.host import Host
-from ansible_collections.virtperf.vhost.plugins.module_utils.journal import Journal
 from ansible_collections.virtperf.vhost.plugins.module_utils.lock import RunLock
 from ansible_collections.virtperf.vhost.plugins.module_utils.progress import Progress
 from ansible_collections.virtperf.vhost.plugins.module_utils.records import RecordFile
 from ansible_collections.virtperf.vhost.plugins.module_utils.reflect import ledger, negotiated
+from ansible_collections.virtperf.vhost.plugins.module_utils.reflect.end import End
+from ansible_collections.virtperf.vhost.plugins.module_utils.reflect.launch import Cell, Launch
+from ansible_collections.virtperf.vhost.plugins.module_utils.reflect.launcher import Launcher
 from ansible_collections.virtperf.vhost.plugins.module_utils.reflect.verdict import Evidence, judge
-from ansible_collections.virtperf.vhost.plugins.module_utils.reflect.window import Window, measure
+from ansible_collections.virtperf.vhost.plugins.module_utils.reflect.window import Ends, Window, measure
 
 STUDY = "reflect"
 # A second death in one cell is the cell's own doing: the sweep goes on with the next.
 _DEATHS_A_CELL = 1
+# Rates are by the readings' own times. In a window so much longer than asked this machine stood still.
+_WINDOW_OFF = 0.2
+# Two ends and what they negotiated.
+Up = tuple[Ends, dict[str, Any]]
 # How long a process may take to be gone after it fell silent.
 _DYING_S = 0.5
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One combination of the factors' levels, and the whole setup asked for with it."""
-
-    cell: Mapping[str, Any]
-    asked: Mapping[str, Any]
-    trials: int
-
-
-@dataclass(frozen=True)
-class Launch:
-    """Two testpmds, and the cells that they can serve without being launched again."""
-
-    vswitch: Definition
-    far_end: Definition
-    cells: Sequence[Cell]
-
-    @property
-    def generator(self) -> Definition:
-        """The end that makes packets."""
-        return self.far_end if self.vswitch.forward_mode == "io" else self.vswitch
-
-    @property
-    def reflector(self) -> Definition:
-        """The end that sends them back."""
-        return self.vswitch if self.vswitch.forward_mode == "io" else self.far_end
-
-    @property
-    def ends(self) -> tuple[Definition, Definition]:
-        """Both, the server of the socket first."""
-        return self.vswitch, self.far_end
 
 
 @dataclass(frozen=True)
@@ -89,66 +58,52 @@ class Summary:
 class Sweep:
     """Runs launches in order. Nothing that happens to one cell keeps another from being measured."""
 
-    def __init__(
-        self, host: Host, run_id: str, inventory_name: str, timing: Timing, *, allow_overlap: bool = False
-    ) -> None:
-        self.host = host
+    def __init__(self, host: Host, run_id: str, inventory_name: str, timing: Timing, launcher: Launcher) -> None:
         self.run_id = run_id
         self.inventory_name = inventory_name
         self.timing = timing
-        self.allow_overlap = allow_overlap
+        self.launcher = launcher
         self.summary = Summary()
-        self._journal = Journal(host, run_id)
         self._records = RecordFile(host, run_id, STUDY)
         self._progress = Progress(host)
         self._lock = RunLock(host)
         self._last = ""
-        self._names: set[str] = set()
         self._cell_number = 0
         self._cells = 0
         self._trials_left = 0
 
     def run(self, launches: Sequence[Launch]) -> Summary:
         """Take all trials of all launches."""
-        self._names = {end.name for launch in launches for end in launch.ends}
+        self.launcher.expect(launches)
         self._cells = sum(len(launch.cells) for launch in launches)
         self._trials_left = sum(cell.trials for launch in launches for cell in launch.cells)
         for launch in launches:
             self._run_launch(launch)
+        self.summary.launches = self.launcher.starts
         return self.summary
 
     # -- one launch ----------------------------------------------------------------------------------------------
 
     def _run_launch(self, launch: Launch) -> None:
-        self._show("launching")
+        self._show("bringing up a guest" if launch.guest else "launching")
         try:
-            observed = self._launch(launch)
+            up: Up | None = self.launcher.bring_up(launch)
         except VirtperfError as error:
+            reasons = [f"not launched: {error}", *self._keep_logs_of_the_dead(launch)]
+            self.launcher.end(launch)
             for cell in launch.cells:
                 self._cell_number += 1
-                self._invalid(cell, 1, {}, [f"not launched: {error}"])
+                self._invalid(cell, 1, {}, reasons)
                 self._trials_left -= cell.trials
             return
         for cell in launch.cells:
             self._cell_number += 1
-            observed = self._run_cell(launch, cell, observed)
-
-    def _launch(self, launch: Launch) -> dict[str, Any]:
-        # Those of a launch before this one whose far end has another name; they would keep its CPUs and memory.
-        others = self._names - {end.name for end in launch.ends}
-        manager.apply(self.host, self._journal, manager.plan_stopped(self.host, sorted(others)))
-        idle = [replace(end, forwarding=end is launch.reflector) for end in launch.ends]
-        plan = manager.plan_started(self.host, idle)
-        manager.check(self.host, idle, plan, allow_overlap=self.allow_overlap)
-        manager.apply(self.host, self._journal, plan)
-        self.summary.launches += bool(plan.starts)
-        vswitch, far_end = (Instance(self.host, end.name) for end in launch.ends)
-        return negotiated.observe(vswitch, far_end, launch.far_end.queues)
+            up = self._run_cell(launch, cell, up)
 
     # -- one cell ------------------------------------------------------------------------------------------------
 
-    def _run_cell(self, launch: Launch, cell: Cell, observed: dict[str, Any]) -> dict[str, Any]:
-        """Take a cell's trials; returns what is negotiated, {} when the next cell has to launch anew.
+    def _run_cell(self, launch: Launch, cell: Cell, up: Up | None) -> Up | None:
+        """Take a cell's trials; returns the ends that are up, None when the next cell has to launch anew.
 
         A trial in which something died is not taken again: the cell then lacks it, and the run says so.
         """
@@ -156,38 +111,36 @@ class Sweep:
         for trial in range(1, cell.trials + 1):
             self._show("measuring", cell, trial)
             try:
-                if not observed:
-                    observed = self._launch(launch)
+                if up is None:
+                    up = self.launcher.bring_up(launch)
                     self.summary.relaunches += 1
-                self._run_trial(launch, cell, trial, observed)
+                self._run_trial(launch, cell, trial, *up)
             except VirtperfError as error:
+                observed = up[1] if up else {}
                 self._invalid(cell, trial, observed, [str(error), *self._keep_logs_of_the_dead(launch)])
-                self._end(launch)
-                observed = {}
+                self.launcher.end(launch)
+                up = None
                 deaths += 1
             self._trials_left -= 1
             if deaths > _DEATHS_A_CELL:
                 self._trials_left -= cell.trials - trial
                 break
-        return observed
+        return up
 
-    def _run_trial(self, launch: Launch, cell: Cell, trial: int, observed: Mapping[str, Any]) -> None:
-        generator = Instance(self.host, launch.generator.name)
-        reflector = Instance(self.host, launch.reflector.name)
+    def _run_trial(self, launch: Launch, cell: Cell, trial: int, ends: Ends, observed: Mapping[str, Any]) -> None:
         size = int(cell.asked["packet_size"])
         try:
             # Traffic starts anew for each trial, so that each settles into its own batch pattern.
-            for forwarding in (False, True):
-                generator.reconfigure(replace(launch.generator, packet_size=size, forwarding=forwarding))
+            ends.generator.offer(size, forwarding=True)
             time.sleep(self.timing.warmup_s)
             started_at = datetime.now(timezone.utc)
-            window = measure(generator, reflector, self.timing.trial_s, self.timing.sample_s)
+            window = measure(ends, self.timing.trial_s, self.timing.sample_s)
         except VirtperfError:
             # A death explains the silence of who died and of the other end; it takes a moment to be complete.
-            _raise_death((reflector, generator), _DYING_S)
+            _raise_death(ends.both, _DYING_S)
             raise
-        _raise_death((reflector, generator), 0.0)
-        self._record(launch, cell, trial, dict(observed), window, started_at)
+        _raise_death(ends.both, 0.0)
+        self._record(launch, cell, trial, ends, dict(observed), window, started_at)
 
     # -- records -------------------------------------------------------------------------------------------------
 
@@ -196,19 +149,20 @@ class Sweep:
         launch: Launch,
         cell: Cell,
         trial: int,
+        ends: Ends,
         observed: dict[str, Any],
         window: Window,
         started_at: datetime,
     ) -> None:
-        generator, reflector = launch.generator.name, launch.reflector.name
+        generator, reflector = ends.generator.name, ends.reflector.name
         size = int(cell.asked["packet_size"])
         metrics: dict[str, Any] = ledger.rates(window.first, window.last, size)
         account = ledger.account(window.first, window.last, window.stats[generator])
         refused = ledger.refused_ratio(account)
-        busy = ledger.busy_ratio(window.stats[reflector], window.stats_s, len(launch.reflector.cpus))
+        busy = ledger.busy_ratio(window.stats[reflector], window.stats_s, launch.reflector_cores)
         metrics.update(reflector_busy_ratio=busy, refused_ratio=refused)
         observed["frame_bytes"] = ledger.frame_bytes(window.first, window.last)
-        reasons = negotiated.mismatches(cell.asked, observed, {end.name: list(end.cpus) for end in launch.ends})
+        reasons = negotiated.mismatches(cell.asked, observed, launch.cpus)
         reasons += self._window_faults(window, size, observed["frame_bytes"], metrics)
         verdict = judge(
             Evidence(
@@ -217,7 +171,7 @@ class Sweep:
                 reflector_busy=busy,
                 refused=refused,
                 cpu=window.cpu,
-                l1_mbps=metrics["l1_mbps"],
+                l1_mbps=ledger.l1_mbps(metrics["tx_pps"], size),
                 link_speed_mbps=observed["link_speed_mbps"],
                 sample_pps=window.sample_pps,
             )
@@ -237,19 +191,10 @@ class Sweep:
         )
         self._last = f"{metrics['rx_pps'] / 1e6:.2f} Mpps at {size} bytes"
 
-    def _end(self, launch: Launch) -> None:
-        """After a failure nobody knows what state they are in, nor whether they hang: the next launch is a new one."""
-        for end in reversed(launch.ends):
-            with contextlib.suppress(VirtperfError):  # who survives even that makes the launch fail
-                Instance(self.host, end.name).stop()
-
     def _keep_logs_of_the_dead(self, launch: Launch) -> list[str]:
-        """The next launch begins new logs."""
-        ends = [Instance(self.host, end.name) for end in launch.ends]
         return [
-            f"the log of {end.name} is kept in {self._records.keep_log(f'testpmd-{end.name}', end.log())}"
-            for end in ends
-            if end.identity() is not None and not end.is_running()
+            f"the log of {name.partition('-')[2]} is kept in {self._records.keep_log(name, log)}"
+            for name, log in self.launcher.logs_of_the_dead(launch)
         ]
 
     def _window_faults(
@@ -260,7 +205,7 @@ class Sweep:
             faults.append("no packet came back in the window")
         elif frame_bytes is None or abs(frame_bytes - (size - 4)) > 0.5:
             faults.append(f"frames in the ring had {frame_bytes} bytes, {size} less 4 of FCS asked")
-        if abs(window.duration_s - self.timing.trial_s) > 0.1 * self.timing.trial_s:
+        if abs(window.duration_s - self.timing.trial_s) > _WINDOW_OFF * self.timing.trial_s:
             faults.append(f"the window took {window.duration_s:.3f} s, {self.timing.trial_s} s asked")
         return faults
 
@@ -315,7 +260,7 @@ class Sweep:
         )
 
 
-def _raise_death(ends: Sequence[Instance], patience_s: float) -> None:
+def _raise_death(ends: Sequence[End], patience_s: float) -> None:
     """The error of the first of them that is dead, or becomes so within the patience."""
     limit = time.monotonic() + patience_s
     while True:

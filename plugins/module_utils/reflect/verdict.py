@@ -28,6 +28,7 @@ class Evidence:
     reflector_busy: float | None
     refused: float | None
     cpu: dict[str, float]
+    # What was sent, by which generators pace themselves.
     l1_mbps: float
     link_speed_mbps: int | None
     sample_pps: tuple[float, ...] = ()
@@ -37,7 +38,7 @@ def judge(evidence: Evidence) -> dict[str, str]:
     """``limit`` is one of link-speed-cap, cpu-contention, <end>-cpu, unstable, undetermined."""
     speed = evidence.link_speed_mbps
     if speed and abs(evidence.l1_mbps - speed) <= speed * _AT_LINK_SPEED:
-        return _verdict("link-speed-cap", f"{evidence.l1_mbps:.0f} Mbit/s (L1) of a link speed of {speed} Mbit/s")
+        return _verdict("link-speed-cap", f"{evidence.l1_mbps:.0f} Mbit/s (L1) sent of a link speed of {speed} Mbit/s")
     for end, share in evidence.cpu.items():
         if share < _ALONE:
             return _verdict("cpu-contention", f"{end}'s forwarding cores got {share:.0%} of their CPUs' time")
@@ -48,8 +49,14 @@ def judge(evidence: Evidence) -> dict[str, str]:
             f"within the window the rate went from {min(evidence.sample_pps) / 1e6:.2f} to"
             f" {max(evidence.sample_pps) / 1e6:.2f} Mpps",
         )
+    if evidence.reflector_busy is not None and evidence.refused is None and evidence.reflector_busy < _BUSY:
+        # Such as the kernel's pktgen, which knows nothing of what its ring refuses.
+        return _verdict(
+            f"{evidence.generator}-cpu",
+            f"{evidence.reflector} moved packets in {evidence.reflector_busy:.0%} of its cycles and waited in others",
+        )
     if evidence.reflector_busy is None or evidence.refused is None:
-        return _verdict("undetermined", "testpmd gave no cycle or drop statistics")
+        return _verdict("undetermined", f"{evidence.reflector} or {evidence.generator} counts no cycles or refusals")
     said = (
         f"{evidence.reflector} moved packets in {evidence.reflector_busy:.0%} of its cycles;"
         f" the ring refused {evidence.refused:.1%} of what {evidence.generator} offered"

@@ -53,16 +53,17 @@ class Vms:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
+        self.predicted: dict[str, Any] = {}
 
     def __call__(self, state: str, *vms: dict[str, Any], **more: Any) -> dict[str, Any]:
         arguments = {"state": state, **({"vms": list(vms)} if vms else {}), "stop_limits": QUICK, **more}
         before = self.files()
-        predicted = task("qemu_vm", arguments, self.directory, check=True)
+        self.predicted = task("qemu_vm", arguments, self.directory, check=True)
         assert self.files() == before, "check mode changes nothing"
         done = task("qemu_vm", arguments, self.directory)
         if not done.get("failed"):
             for key in ("changed", "actions", "restart_needed", "diff"):
-                assert predicted.get(key) == done.get(key), key
+                assert self.predicted.get(key) == done.get(key), key
         return done
 
     def ok(self, state: str, *vms: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -73,9 +74,7 @@ class Vms:
     def settled(self, state: str, *vms: dict[str, Any], **more: Any) -> dict[str, Any]:
         """The first call's result; a second one has changed nothing."""
         first = self.ok(state, *vms, **more)
-        again = task(
-            "qemu_vm", {"state": state, **({"vms": list(vms)} if vms else {}), "stop_limits": QUICK}, self.directory
-        )
+        again = self.ok(state, *vms, **more)
         assert not again["changed"], again["actions"]
         assert again["vms"] == first["vms"]
         return first
@@ -88,8 +87,8 @@ class Vms:
 
 @pytest.fixture
 def vms(left_as_found: None, tmp_path: Path) -> Iterator[Vms]:  # restored first, then compared
-    for program, package in (("qemu-system-x86_64", "qemu-system-x86"), ("qemu-img", "qemu-utils")):
-        assert shutil.which(program), f"apt-get install -t bookworm-backports {package}"
+    missing = [name for name in ("qemu-system-x86_64", "qemu-img", "dpdk-testpmd") if not shutil.which(name)]
+    assert not missing, f"missing {missing}: run tools/setup test"
     yield Vms(tmp_path)
     restored = task("restore", {}, tmp_path)
     assert not restored.get("failed"), restored
@@ -143,20 +142,26 @@ def test_through_all_states(vms: Vms) -> None:
     assert not vms.files()[1:], "only the directory is left"
 
 
-def test_a_changed_definition_is_told_refused_or_restarted(vms: Vms) -> None:
-    pid = vms.ok("started", VM)["vms"][0]["pid"]
+@pytest.mark.parametrize("state", ["started", "paused"])
+def test_a_changed_definition_is_told_refused_or_restarted(vms: Vms, state: str) -> None:
+    pid = vms.ok(state, VM)["vms"][0]["pid"]
     changed = {**VM, "vcpus": 2}
-    warned = vms.ok("started", changed, on_change="warn")
+    warned = vms.settled(state, changed, on_change="warn")
     assert (warned["changed"], warned["restart_needed"]) == (False, {"guest": ["vcpus"]})
     assert "needs a restart" in json.dumps(warned["warnings"])
-    refused = vms("started", changed, on_change="fail")
+    refused = vms(state, changed, on_change="fail")
     assert refused["failed"]
+    assert refused["msg"] == vms.predicted["msg"]
     assert refused["restart_needed"] == {"guest": ["vcpus"]}
     assert process(pid).exists()
-    restarted = vms.settled("started", changed)
-    assert restarted["actions"][:2] == ["stop guest (changed: vcpus)", "start guest with tcg"]
+    restarted = vms.settled(state, changed, on_change="restart")
+    assert restarted["actions"][0] == "stop guest (changed: vcpus)"
+    assert restarted["actions"][1].startswith("start guest with tcg")
+    assert state_of(restarted) == {"guest": "running" if state == "started" else "paused"}
     assert restarted["restart_needed"] == {"guest": ["vcpus"]}
     bench.wait_for("its end", lambda: not process(pid).exists())
+    # With no change all three do nothing.
+    assert not vms.ok(state, changed, on_change="fail")["changed"]
 
 
 def test_a_powerdown_that_is_ignored_leads_to_quit_and_one_that_hangs_to_kill(vms: Vms) -> None:

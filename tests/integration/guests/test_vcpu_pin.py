@@ -17,15 +17,14 @@ from typing import Any
 
 import bench
 import pytest
+from calls import apart, call
 
 CPUS = sorted(os.sched_getaffinity(0))
 FIRST, SECOND = str(CPUS[0]), str(CPUS[-1])
 ALL = f"{FIRST},{SECOND}"
-PROGRAMS = {
-    "qemu-system-x86_64": "qemu-system-x86 (of bookworm-backports on Debian 12)",
-    "libvirtd": "libvirt-daemon-system",
-    "virsh": "libvirt-clients",
-}
+# The Python that has Debian's python3-libvirt.
+DEBIANS = "/usr/bin/python3"
+CGROUPS = Path("/sys/fs/cgroup")
 DOMAIN = """
 <domain type='qemu'>
   <name>{name}</name>
@@ -38,47 +37,34 @@ DOMAIN = """
 </domain>
 """
 # A libvirtd of the test's own: all it writes is in file systems that end with it, but for its socket.
-LIBVIRTD = """
+LIBVIRTD = r"""
 set -e
+# It looks at each mounted hugetlbfs, also where the mount below hides it.
+umount --all --types hugetlbfs
 for directory in /run /var/lib/libvirt /var/cache/libvirt /var/log/libvirt /etc/libvirt/nwfilter; do
     mount -t tmpfs -o mode=0755 tmpfs "$directory"
 done
-echo 'stdio_handler = "file"' >/run/qemu.conf
+# Another user than root may not open /dev/kvm; then libvirt asks QEMU anew, at each step, whether it has KVM.
+printf '%s = "%s"\n' stdio_handler file user root group root >/run/qemu.conf
 mount --bind /run/qemu.conf /etc/libvirt/qemu.conf
 exec libvirtd -f "$1/libvirtd.conf" -p "$1/pid"
 """
 
 
-# Of the module's journal and of restore's reach: what other runs left on this machine is none of this test's business.
-APART = 'mount -t tmpfs tmpfs /run && mount --bind "$1" /var/lib && shift && exec "$@"'
-
-
-def task(
-    state: Path, module: str, arguments: dict[str, Any], *, check: bool = False, python: str = ""
-) -> dict[str, Any]:
-    """The result of one module call through ansible, failed or not; ``state`` stands in for /var/lib."""
+def through_ansible(state: Path, module: str, arguments: dict[str, Any], python: str) -> dict[str, Any]:
+    """The result of one task, run with the Python that an inventory names."""
     with tempfile.TemporaryDirectory() as directory:
         result, playbook = Path(directory, "result.json"), Path(directory, "playbook.yml")
-        keep = {
-            "name": "Keep the result",
-            "ansible.builtin.copy": {"content": "{{ result | to_json }}", "dest": str(result), "mode": "0600"},
-            "check_mode": False,
-            "diff": False,
-        }
-        call = {
-            "name": "Call",
-            f"virtperf.vhost.{module}": arguments,
-            "check_mode": check,
-            "diff": True,
-            "register": "result",
-            "vars": {"ansible_python_interpreter": python} if python else {},
-        }
-        tasks = [{"name": "Call and keep", "block": [call], "always": [keep]}]
-        playbook.write_text(json.dumps([{"name": "Test", "hosts": "localhost", "gather_facts": False, "tasks": tasks}]))
-        command = ["unshare", "--mount", "--propagation", "private", "sh", "-ec", APART, "apart", str(state)]
-        command += [str(bench.CHECKOUT / "tools/env"), "ansible-playbook", str(playbook)]
+        keep = {"content": "{{ result | to_json }}", "dest": str(result), "mode": "0600"}
+        tasks: list[dict[str, Any]] = [
+            {"name": "Call", f"virtperf.vhost.{module}": arguments, "register": "result"},
+            {"name": "Keep the result", "ansible.builtin.copy": keep},
+        ]
+        play = {"name": "Test", "hosts": "localhost", "gather_facts": False, "tasks": tasks}
+        playbook.write_text(json.dumps([{**play, "vars": {"ansible_python_interpreter": python}}]))
+        command = [*apart(state), str(bench.CHECKOUT / "tools/env"), "ansible-playbook", str(playbook)]
         done = subprocess.run(command, cwd=bench.CHECKOUT, capture_output=True, text=True, check=False, timeout=120)
-        assert result.exists(), done.stdout + done.stderr
+        assert done.returncode == 0, done.stdout + done.stderr
         kept: dict[str, Any] = json.loads(result.read_text())
     return kept
 
@@ -96,15 +82,15 @@ def same(predicted: dict[str, Any], done: dict[str, Any]) -> None:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def programs() -> None:
-    missing = [package for program, package in PROGRAMS.items() if not shutil.which(program)]
-    assert not missing, f"apt-get install {' '.join(missing)}"
+def needed() -> None:
+    missing = [name for name in ("qemu-system-x86_64", "libvirtd", "virsh") if not shutil.which(name)]
+    assert not missing, f"missing {missing}: run tools/setup test"
     assert len(CPUS) > 1, "two CPUs are needed"
 
 
 @pytest.fixture
-def state(tmp_path: Path, left_as_found: None) -> Path:
-    """Where the journal is."""
+def state(tmp_path: Path) -> Path:
+    """Where the journal is. Nothing of these tests is in /run/virtperf or /var/lib/virtperf."""
     directory = tmp_path / "state"
     directory.mkdir()
     return directory
@@ -122,7 +108,7 @@ def _wait_until_it_answers(qmp: Path) -> None:
 
 
 @pytest.fixture
-def guest(tmp_path: Path, state: Path) -> Iterator[tuple[int, str]]:
+def vm(tmp_path: Path) -> Iterator[tuple[int, str]]:
     """A paused VM of four vCPUs and an I/O thread in a directory with an awkward name: its pid and QMP socket."""
     directory = tmp_path / 'it\'s a; "place"'
     directory.mkdir()
@@ -140,8 +126,8 @@ def guest(tmp_path: Path, state: Path) -> Iterator[tuple[int, str]]:
 
 
 class TestQemu:
-    def test_predicted_done_idempotent_and_undone(self, state: Path, guest: tuple[int, str]) -> None:
-        pid, qmp = guest
+    def test_predicted_done_idempotent_and_undone(self, state: Path, vm: tuple[int, str]) -> None:
+        pid, qmp = vm
         before = settings(pid)
         arguments = {
             "vms": [
@@ -159,9 +145,9 @@ class TestQemu:
             ],
             "on_shared_siblings": "allow",
         }
-        predicted = task(state, "vcpu_pin", arguments, check=True)
+        predicted = call("vcpu_pin", arguments, check=True, state=state)
         assert settings(pid) == before, "check mode changes nothing"
-        done = task(state, "vcpu_pin", arguments)
+        done = call("vcpu_pin", arguments, state=state)
         assert not done.get("failed"), done
         same(predicted, done)
         assert done["changed"]
@@ -177,24 +163,26 @@ class TestQemu:
         assert got[("iothread", "io0")] == ([int(SECOND)], os.SCHED_IDLE)
         assert got[("emulator", "")] == ([int(FIRST)], os.SCHED_OTHER)
 
-        again = task(state, "vcpu_pin", arguments)
+        again = call("vcpu_pin", arguments, state=state)
         assert not again["changed"]
         assert (again["actions"], again["diff"]) == ([], {})
-        restored = task(state, "restore", {})
+        restored = call("restore", {}, state=state)
         assert not restored.get("failed"), restored
         assert any("back on their CPUs" in action for action in restored["actions"])
         assert settings(pid) == before
 
-    def test_a_second_change_is_undone_to_what_was_first(self, state: Path, guest: tuple[int, str]) -> None:
-        pid, qmp = guest
+    def test_a_second_change_is_undone_to_what_was_first(self, state: Path, vm: tuple[int, str]) -> None:
+        pid, qmp = vm
         before = settings(pid)
         for cpu in (FIRST, SECOND):
-            assert task(state, "vcpu_pin", {"vms": [{"qmp": qmp, "vcpus": [{"vcpu": 3, "cpus": cpu}]}]})["changed"]
-        task(state, "restore", {})
+            assert call("vcpu_pin", {"vms": [{"qmp": qmp, "vcpus": [{"vcpu": 3, "cpus": cpu}]}]}, state=state)[
+                "changed"
+            ]
+        call("restore", {}, state=state)
         assert settings(pid) == before
 
-    def test_what_cannot_be_had_is_refused_and_nothing_touched(self, state: Path, guest: tuple[int, str]) -> None:
-        pid, qmp = guest
+    def test_what_cannot_be_had_is_refused_and_nothing_touched(self, state: Path, vm: tuple[int, str]) -> None:
+        pid, qmp = vm
         before = settings(pid)
         good = {"vcpu": 0, "cpus": FIRST}
         beyond = str(os.cpu_count())
@@ -203,17 +191,17 @@ class TestQemu:
             ({"vcpus": [good, {"vcpu": 1, "cpus": beyond}]}, f"CPU {beyond}: this host has no such CPU"),
             ({"vcpus": [good], "iothreads": [{"id": "io1", "cpus": FIRST}]}, "no I/O thread io1 (found: io0)"),
         ):
-            refused = task(state, "vcpu_pin", {"vms": [{"qmp": qmp, **change}]})
+            refused = call("vcpu_pin", {"vms": [{"qmp": qmp, **change}]}, state=state)
             assert refused["failed"]
             assert message in refused["msg"]
         shared = [good, {"vcpu": 1, "cpus": FIRST}]
-        refused = task(state, "vcpu_pin", {"vms": [{"qmp": qmp, "vcpus": shared}], "on_shared_siblings": "fail"})
+        refused = call("vcpu_pin", {"vms": [{"qmp": qmp, "vcpus": shared}], "on_shared_siblings": "fail"}, state=state)
         assert "vCPU 0" in refused["msg"]
         assert "vCPU 1" in refused["msg"]
         assert settings(pid) == before
 
-    def test_a_cpuset_that_leaves_a_cpu_out(self, state: Path, guest: tuple[int, str]) -> None:
-        pid, qmp = guest
+    def test_a_cpuset_that_leaves_a_cpu_out(self, state: Path, vm: tuple[int, str]) -> None:
+        pid, qmp = vm
         root = next(
             (line.split()[1] for line in Path("/proc/mounts").read_text().splitlines() if _has_cpuset(line)), None
         )
@@ -226,18 +214,18 @@ class TestQemu:
                 (group / "cpuset.mems").write_text(Path(root, "cpuset.mems").read_text() or "0")
             (group / "cpuset.cpus").write_text(FIRST)
             (group / "cgroup.procs").write_text(str(pid))
-            refused = task(state, "vcpu_pin", {"vms": [{"qmp": qmp, "vcpus": [{"vcpu": 0, "cpus": SECOND}]}]})
+            refused = call("vcpu_pin", {"vms": [{"qmp": qmp, "vcpus": [{"vcpu": 0, "cpus": SECOND}]}]}, state=state)
             assert refused["failed"]
             assert "its cpuset leaves it out" in refused["msg"]
             assert refused["cpuset"] == [int(FIRST)]
-            within = task(state, "vcpu_pin", {"vms": [{"qmp": qmp, "vcpus": [{"vcpu": 0, "cpus": FIRST}]}]})
+            within = call("vcpu_pin", {"vms": [{"qmp": qmp, "vcpus": [{"vcpu": 0, "cpus": FIRST}]}]}, state=state)
             assert not within["changed"]
         finally:
             Path(f"{root}{home.split(':', 2)[2]}".rstrip("/"), "cgroup.procs").write_text(str(pid))
             group.rmdir()
 
     def test_nobody_at_the_socket(self, state: Path, tmp_path: Path) -> None:
-        refused = task(state, "vcpu_pin", {"vms": [{"qmp": str(tmp_path / "none"), "emulator": {"cpus": FIRST}}]})
+        refused = call("vcpu_pin", {"vms": [{"qmp": str(tmp_path / "none"), "emulator": {"cpus": FIRST}}]}, state=state)
         assert "does not answer (connect)" in refused["msg"]
 
 
@@ -252,39 +240,48 @@ def _is_cpuset(line: str) -> bool:
     return "cpuset" in line.split(":")[1].split(",") or not Path("/sys/fs/cgroup/cpuset").exists()
 
 
-@pytest.fixture
-def domain(tmp_path: Path, state: Path) -> Iterator[tuple[int, str, str]]:
-    """A paused domain of two vCPUs: its pid, its name, and the URI of a libvirtd that ends with the test."""
-    run = subprocess.run
+def left_by_libvirt() -> set[Path]:
+    """What a libvirtd makes outside of the file systems that end with it."""
+    return {*CGROUPS.glob("machine"), *CGROUPS.glob("*/machine"), *Path("/etc/libvirt").glob("secrets")}
+
+
+@pytest.fixture(scope="module")
+def libvirtd() -> Iterator[tuple[int, str]]:
+    """A libvirtd that ends with these tests: its pid and URI."""
+    there = left_by_libvirt()
     directory = Path(tempfile.mkdtemp(prefix="virtperf-libvirt-"))
-    config = f'unix_sock_dir = "{directory}"\nauth_unix_rw = "none"\n'
-    (directory / "libvirtd.conf").write_text(config)
-    name, uri = f"virtperf-test-{os.getpid()}", f"qemu+unix:///system?socket={directory}/libvirt-sock"
-    groups = set(Path("/sys/fs/cgroup").glob("*/machine")) | set(Path("/sys/fs/cgroup").glob("machine"))
-    secrets_were_there = Path("/etc/libvirt/secrets").exists()
+    (directory / "libvirtd.conf").write_text(f'unix_sock_dir = "{directory}"\nauth_unix_rw = "none"\n')
     namespace = ["unshare", "--mount", "--propagation", "private", "sh", "-c", LIBVIRTD, "libvirtd", str(directory)]
-    with subprocess.Popen(namespace, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as daemon:
-        try:
-            bench.wait_for("libvirtd", (directory / "libvirt-sock").exists, 20)
-            (tmp_path / "domain.xml").write_text(DOMAIN.format(name=name))
-            created = run(
-                ["virsh", "-c", uri, "create", "--paused", str(tmp_path / "domain.xml")],
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            assert created.returncode == 0, created.stderr
-            # Its mount namespace is libvirtd's own, which can be looked into from here.
-            pid = Path(f"/proc/{daemon.pid}/root/run/libvirt/qemu/{name}.pid").read_text()
-            yield int(pid), name, uri
-        finally:
-            run(["virsh", "-c", uri, "destroy", name], capture_output=True, check=False)
-            daemon.terminate()
-    shutil.rmtree(directory)
-    for group in {*Path("/sys/fs/cgroup").glob("*/machine"), *Path("/sys/fs/cgroup").glob("machine")} - groups:
-        group.rmdir()
-    if not secrets_were_there:
-        Path("/etc/libvirt/secrets").rmdir()
+    try:
+        with subprocess.Popen(namespace, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as daemon:
+            try:
+                sock = directory / "libvirt-sock"
+                bench.wait_for("libvirtd", lambda: sock.exists() or daemon.poll() is not None, 30)
+                assert daemon.poll() is None, daemon.communicate()[0]
+                yield daemon.pid, f"qemu+unix:///system?socket={sock}"
+            finally:
+                daemon.terminate()
+    finally:
+        shutil.rmtree(directory)
+        for path in left_by_libvirt() - there:
+            path.rmdir()
+
+
+@pytest.fixture
+def domain(tmp_path: Path, libvirtd: tuple[int, str]) -> Iterator[tuple[int, str, str]]:
+    """A paused domain of two vCPUs: its pid, its name, and the URI of its libvirtd."""
+    daemon, uri = libvirtd
+    name = f"virtperf-test-{os.getpid()}"
+    (tmp_path / "domain.xml").write_text(DOMAIN.format(name=name))
+    create = ["virsh", "-c", uri, "create", "--paused", str(tmp_path / "domain.xml")]
+    created = subprocess.run(create, capture_output=True, text=True, check=False)
+    assert created.returncode == 0, created.stderr
+    try:
+        # Its mount namespace is libvirtd's own, which can be looked into from here.
+        pid = Path(f"/proc/{daemon}/root/run/libvirt/qemu/{name}.pid").read_text()
+        yield int(pid), name, uri
+    finally:
+        subprocess.run(["virsh", "-c", uri, "destroy", name], capture_output=True, check=True)
 
 
 def pins(uri: str, name: str) -> str:
@@ -297,7 +294,7 @@ def pins(uri: str, name: str) -> str:
 
 
 class TestLibvirt:
-    @pytest.mark.parametrize("restorer", ["", "/usr/bin/python3"], ids=["virsh restores", "libvirt restores"])
+    @pytest.mark.parametrize("restorer", ["python", DEBIANS], ids=["virsh restores", "libvirt restores"])
     def test_predicted_done_idempotent_and_undone(
         self, state: Path, domain: tuple[int, str, str], restorer: str
     ) -> None:
@@ -314,10 +311,10 @@ class TestLibvirt:
             ],
             "libvirt_uri": uri,
         }
-        predicted = task(state, "vcpu_pin", arguments, check=True, python="/usr/bin/python3")
+        predicted = call("vcpu_pin", arguments, check=True, state=state, python=DEBIANS)
         assert not predicted.get("failed"), predicted
         assert (settings(pid), pins(uri, name)) == (before, table), "check mode changes nothing"
-        done = task(state, "vcpu_pin", arguments, python="/usr/bin/python3")
+        done = call("vcpu_pin", arguments, state=state, python=DEBIANS)
         assert not done.get("failed"), done
         same(predicted, done)
         now = settings(pid)
@@ -329,12 +326,12 @@ class TestLibvirt:
             ("emulator", ""): ([int(FIRST)], os.SCHED_OTHER),
         }
         assert pins(uri, name) != table, "libvirt knows"
-        assert not task(state, "vcpu_pin", arguments, python="/usr/bin/python3")["changed"]
+        assert not call("vcpu_pin", arguments, state=state, python=DEBIANS)["changed"]
         # Pinned to one CPU by its cgroup too; another one can be had all the same.
         moved = {**arguments, "vms": [{"domain": name, "vcpus": [{"vcpu": 0, "cpus": ALL}]}]}
-        widened = task(state, "vcpu_pin", moved, python="/usr/bin/python3")
+        widened = through_ansible(state, "vcpu_pin", moved, DEBIANS)
         assert widened["changed"], widened
-        restored = task(state, "restore", {}, python=restorer)
+        restored = call("restore", {}, state=state, python=restorer)
         assert not restored.get("failed"), restored
         assert (settings(pid), pins(uri, name)) == (before, table)
 
@@ -345,11 +342,11 @@ class TestLibvirt:
             ({"domain": name, "vcpus": [{"vcpu": 2, "cpus": FIRST}]}, "no vCPU 2 (found: 2 vCPUs, 0-1)"),
         ):
             arguments = {"vms": [{"emulator": {"cpus": FIRST}, **vm}], "libvirt_uri": uri}
-            refused = task(state, "vcpu_pin", arguments, python="/usr/bin/python3")
+            refused = call("vcpu_pin", arguments, state=state, python=DEBIANS)
             assert refused["failed"]
             assert message in refused["msg"]
 
     def test_without_libvirts_python_module(self, state: Path) -> None:
-        refused = task(state, "vcpu_pin", {"vms": [{"domain": "any", "emulator": {"cpus": FIRST}}]})
+        refused = call("vcpu_pin", {"vms": [{"domain": "any", "emulator": {"cpus": FIRST}}]}, state=state)
         assert refused["failed"]
         assert "python3-libvirt" in refused["msg"]

@@ -107,3 +107,8 @@ def test_no_such_run(run: RunDir) -> None:
 
 def test_the_documentation_is_that_of_the_arguments() -> None:
     assert documented_options(documented.DOCUMENTATION) == ARGUMENTS
+
+
+def test_the_reference_on_request(run: RunDir) -> None:
+    assert "theirs:" not in report(run)["table"]
+    assert "theirs:" in report(run, reference="yes")["table"]

@@ -16,7 +16,7 @@ from ansible.errors import AnsibleFilterError
 
 from ansible_collections.virtperf.vhost.plugins.filter.reflect_plan import DOCUMENTATION, FilterModule
 from ansible_collections.virtperf.vhost.plugins.module_utils.dpdk.definition import parse
-from ansible_collections.virtperf.vhost.plugins.plugin_utils.reflect_plan import FACTORS
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.reflect.factors import FACTORS
 
 ROOT = Path(__file__).parents[4]
 HOST = {"cpus": {"allowed": [0, 1], "isolated": [], "node_of": {"0": 0, "1": 0}, "siblings_of": {}}, "numa_nodes": []}
@@ -31,7 +31,7 @@ def variables() -> dict[str, Any]:
 def test_a_plan_comes_with_its_lines(variables: dict[str, Any]) -> None:
     reflect_plan = FilterModule().filters()["reflect_plan"]
     study = reflect_plan(variables, HOST)
-    assert {"launches", "definition", "hugepages", "mounts", "seconds", "lines"} == set(study)
+    assert {"launches", "definition", "hugepages", "mounts", "packages", "guests", "seconds", "lines"} == set(study)
     assert study["lines"][-1].startswith("24 cells, 4 launches")
 
 
@@ -54,7 +54,7 @@ def test_a_refusal_is_a_filter_s_failure(variables: dict[str, Any]) -> None:
 
 def test_every_return_value_is_documented() -> None:
     source = (ROOT / "plugins/filter/reflect_plan.py").read_text(encoding="utf-8")
-    for name in ("launches", "definition", "hugepages", "mounts", "lines", "seconds"):
+    for name in ("launches", "definition", "hugepages", "mounts", "packages", "guests", "lines", "seconds"):
         assert f"C({name})" in source
 
 

@@ -23,6 +23,12 @@ SUBJECTS = {
     "hugepages",
     "kernel",
     "virtualization",
+    "kvm",
+    "vhost",
+    "busy_poll",
+    "tracing",
+    "cgroup",
+    "vms",
     "testpmd",
     "dpdk",
     "qemu",
@@ -53,6 +59,8 @@ def test_a_host_without_anything(tmp_path: Path) -> None:
     assert found["load"] is None
     assert found["run_lock"] is None
     assert found["unreadable"] == []
+    assert found["vms"] == []
+    assert found["cgroup"]["version"] == "none"
     assert found["kernel"]["cmdline"] is None
 
 

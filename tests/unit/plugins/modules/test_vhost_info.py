@@ -16,6 +16,7 @@ import yaml
 from ansible.module_utils.testing import patch_module_args
 
 from ansible_collections.virtperf.vhost.plugins.module_utils import module
+from ansible_collections.virtperf.vhost.plugins.module_utils.vhost import abilities
 from ansible_collections.virtperf.vhost.plugins.modules import vhost_info
 from ansible_collections.virtperf.vhost.tests.unit.fake_hugetlb import FakeHost, fake_host
 
@@ -59,7 +60,17 @@ def test_the_run_that_asks_is_recognised(run: Run, host: FakeHost) -> None:
     assert not run()["vhost_info"]["run_lock"]["ours"]
 
 
-def test_everything_returned_is_documented(run: Run) -> None:
+def test_kvm_is_probed_when_asked_for(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(abilities, "kvm", lambda *, probe: {"usable": probe})
+    assert [run(probe_kvm=probe)["vhost_info"]["kvm"]["usable"] for probe in (False, True)] == [False, True]
+
+
+def test_everything_returned_is_documented(run: Run, host: FakeHost) -> None:
+    vm = Path(host.proc, "100")
+    (vm / "task/100").mkdir(parents=True)
+    (vm / "cmdline").write_text("qemu-system-x86_64\0")
+    (vm / "stat").write_text(f"100 (qemu) S{' 0' * 40}\n")
+
     def compare(found: Mapping[str, Any], documented: Mapping[str, Any]) -> None:
         assert set(found) == set(documented)
         for name, field in documented.items():

@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
 import shlex
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -64,8 +66,11 @@ def test_a_guest_of_a_hypervisor_elsewhere() -> None:
         "ansible_ssh_private_key_file": ssh["UserKnownHostsFile"].strip('"').replace("known_hosts", "id_ed25519"),
         "ansible_user": "root",
         "hypervisor": "hv2",
+        "lab_directory": (directory := os.path.expanduser("~/.local/state/virtperf/labs/blue")),
+        "lab_known_hosts": f"{directory}/known_hosts",
         "lab_name": "blue",
         "lab_network": "192.0.2.0/24",
+        "lab_ssh_key": f"{directory}/id_ed25519",
         "vm_address": "192.0.2.18",
         "vm_gateway": "192.0.2.17",
         "vm_name": "web",
@@ -92,7 +97,8 @@ def test_two_labs_do_not_share_connections() -> None:
 def test_what_is_there_stays_when_the_lab_grows() -> None:
     small = lab({"a": {"guests": ["g1"]}, "b": {"guests": 1}}).hosts
     large = lab({"a": {"guests": ["g1", "g2", "g3"]}, "b": {"guests": 4}, "c": {"guests": 2}}).hosts
-    assert {name: large[name] for name in small} == small
+    for name in small:
+        assert {**large[name], "lab_guests": []} == {**small[name], "lab_guests": []}
 
 
 def test_pins() -> None:
@@ -112,6 +118,20 @@ def test_this_machine_forwards_ports() -> None:
     assert "ProxyJump" not in arguments(made["a"])
     direct = {"ansible_connection": "local", "guest_ssh": "direct", "guests": ["a"]}
     assert lab({"localhost": direct}).hosts["a"]["ansible_host"] == "192.0.2.2"
+
+
+def test_a_hypervisor_elsewhere_forwards_ports_of_its_own() -> None:
+    made = lab({"hv": {"guest_ssh": "forward", "guests": ["a"]}}).hosts
+    assert (made["a"]["ansible_host"], made["a"]["ansible_port"]) == ("127.0.0.1", 2202)
+    assert arguments(made["a"])["ProxyJump"] == "hv"
+
+
+def test_a_hypervisor_knows_its_guests_and_the_lab_s_files() -> None:
+    made = lab(TWO, ssh_key="key", known_hosts="/known").hosts
+    assert made["hv1"]["lab_guests"] == ["hv1-guest1", "hv1-guest2"]
+    for name in ("hv1", "web"):
+        assert (made[name]["lab_ssh_key"], made[name]["lab_known_hosts"]) == ("/lab/key", "/known")
+        assert made[name]["lab_directory"] == os.path.expanduser("~/.local/state/virtperf/labs/lab")
 
 
 @pytest.mark.parametrize(
@@ -182,7 +202,7 @@ def guests(*entries: Any, **more: Any) -> dict[str, Any]:
         ({"hypervisors": {"hv": {"guests": "two"}}}, "hypervisors.hv.guests: found 'two'. Allowed: a number of guests"),
         ({"hypervisors": {"hv": {"guests": 15}}}, "hypervisors.hv.guests: found 15. Allowed: up to 14 guests"),
         ({"hypervisors": {"hv": {"guests": ["a"] * 15}}}, "found 15 guests"),
-        ({"hypervisors": {"hv": {"guest_ssh": "forward"}}}, "Allowed: jump, direct (SSH hypervisor)"),
+        ({"hypervisors": {"hv": {"guest_ssh": "by foot"}}}, "Allowed: jump, forward, direct (SSH hypervisor)"),
         ({"hypervisors": {"hv": {"guest_ssh": "jump", "ansible_connection": "local"}}}, "Allowed: forward, direct"),
         (guests("a", "A"), "host name a, which hypervisors.hv.guests[0] (a) has as well"),
         (guests("hv"), "hypervisors.hv.guests[0] (hv): found host name hv, which hypervisors.hv has as well"),
@@ -283,3 +303,26 @@ def test_all_is_distinct_and_inside_or_an_error(description: dict[str, Any]) -> 
     local = [v["ansible_port"] for v in made.hosts.values() if v.get("ansible_host") == "127.0.0.1"]
     assert len(set(local)) == len(local)
     assert plan(description) == made
+
+
+def test_a_port_that_is_another_one_at_each_start(tmp_path: Path) -> None:
+    (tmp_path / "port").write_text("40123\n")
+    described = {"ansible_host": "127.0.0.1", "port_file": "port", "guests": 1}
+    made = plan({"network": "192.0.2.0/24", "hypervisors": {"hv": described}}, str(tmp_path))
+    assert made.hosts["hv"]["ansible_port"] == 40123
+    assert arguments(made.hosts["hv-guest1"])["ProxyJump"] == "127.0.0.1:40123"
+
+
+@pytest.mark.parametrize(
+    ("given", "text", "told"),
+    [
+        ({}, None, "start the hypervisor first"),
+        ({}, "0", "1 to 65535"),
+        ({"ansible_port": 22}, "40123", "one of them"),
+    ],
+)
+def test_a_port_that_cannot_be_read(tmp_path: Path, given: dict[str, Any], text: str | None, told: str) -> None:
+    if text is not None:
+        (tmp_path / "port").write_text(text)
+    with pytest.raises(LabError, match=rf"hypervisors\.hv\.port_file: .*{told}"):
+        plan({"network": "192.0.2.0/24", "hypervisors": {"hv": {"port_file": "port", **given}}}, str(tmp_path))

@@ -137,3 +137,17 @@ def test_a_wrong_cell_is_told() -> None:
     assert "cell.queues" in cell_fault("reflect", make.cell() | {"queues": 0})
     assert "study" in cell_fault("nothing", make.cell())
     assert "cell" in cell_fault("reflect", None)
+
+
+@pytest.mark.parametrize(
+    ("more", "fault"),
+    [
+        ({"links": 2, "generator": "pktgen", "link_speed": 0, "in_order": False}, ""),
+        ({"links": 0}, "cell.links must be a whole number from 1 on, not 0"),
+        ({"generator": ""}, 'cell.generator must be a string that is not empty, not ""'),
+        ({"link_speed": -1}, "cell.link_speed must be a number from 0 on, not -1"),
+        ({"mrg_rxbuf": 1}, "cell.mrg_rxbuf must be true or false, not 1"),
+    ],
+)
+def test_factors_that_only_some_cells_have(more: dict[str, Any], fault: str) -> None:
+    assert cell_fault("reflect", make.cell("igb_uio", **more)) == fault

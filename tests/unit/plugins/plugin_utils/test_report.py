@@ -67,7 +67,9 @@ def grids_of(raws: list[dict[str, Any]], studies: dict[str, Any] | None = None) 
     return lay_out(analyse(records, wanted_cells(studies or {}, hosts))), records
 
 
-def page(raws: list[dict[str, Any]], studies: dict[str, Any] | None = None, **manifest: Any) -> str:
+def page(
+    raws: list[dict[str, Any]], studies: dict[str, Any] | None = None, *, reference: bool = False, **manifest: Any
+) -> str:
     """The page of a run."""
     grids, records = grids_of(raws, studies)
     whole = {
@@ -79,7 +81,7 @@ def page(raws: list[dict[str, Any]], studies: dict[str, Any] | None = None, **ma
         "facts": {"localhost": make.FACTS},
         "failures": [],
     }
-    return report.render_report(grids, records, whole | manifest, notes=["line 9 is left out"])
+    return report.render_report(grids, records, whole | manifest, notes=["line 9 is left out"], reference=reference)
 
 
 def test_everything_is_on_it() -> None:
@@ -238,3 +240,32 @@ def test_a_record_is_shown_whole_with_its_samples_in_one_line() -> None:
     assert json.loads(text) == raw
     assert '"samples": [[0.1, 1.5], [0.2, 2.5]]' in text
     assert json.loads(report.pretty(Record(make.record(), 1))) == make.record()
+
+
+def test_how_guests_were_run_with_warnings_and_pins() -> None:
+    raw = make.record(of=make.cell("igb_uio"))
+    raw["asked"] |= {"pins": {"vcpus": [{"vcpu": 0, "cpus": "1"}], "emulator": {"cpus": "1"}}}
+    raw["observed"] |= {
+        "accel": "tcg",
+        "warnings": ["<b>no KVM here</b>"],
+        "pins": [{"thread": "emulator", "cpus": "1"}, {"thread": "vcpu 0", "cpus": "1"}],
+        "vm_command": "qemu-system-x86_64 -name reflect",
+    }
+    text = Page(page([raw])).text
+    for words in (
+        "Guests were run by tcg (emulation).",
+        "warning <b>no KVM here</b>",
+        "vCPU 0: 1, emulator: 1 vCPU 0: 1, emulator: 1",
+        "qemu-system-x86_64 -name reflect",
+    ):
+        assert words in text
+    assert "Guests were run" not in Page(page([make.record()])).text
+
+
+def test_the_reference_only_on_request() -> None:
+    raws = [make.record(5.98e6, of=make.cell("igb_uio"))]
+    text = Page(page(raws, reference=True)).text
+    for words in ("Beside the measurement that this study follows", "theirs, L1 Mbit/s 8,040", "ours / theirs 0.50"):
+        assert words in text
+    assert "accelerator kvm none: no guest" in text
+    assert "Beside the measurement" not in Page(page(raws)).text

@@ -138,3 +138,12 @@ def test_half_a_surrogate_pair_does_not_stop_it(run: RunDir) -> None:
 def test_no_such_run(tmp_path: Path) -> None:
     with pytest.raises(RunDirError, match="there is no run x"):
         report_run(RunDir(tmp_path / "x"), None, None)
+
+
+def test_the_reference_can_be_shown_of_a_run_that_is_over(run: RunDir) -> None:
+    report_run(run, {"localhost": make.FACTS}, None)
+    outcome = report_run(run, None, None, reference=True)
+    assert outcome.changed
+    assert "theirs:" in outcome.table
+    assert "theirs" in run.report.read_text()
+    assert "theirs" not in outcome.table_before

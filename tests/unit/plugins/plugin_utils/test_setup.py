@@ -66,3 +66,13 @@ def test_features_and_cpus_stand_beside_what_they_were_asked_as() -> None:
 def test_several_lists_can_be_told_apart() -> None:
     found = settings(({}, {"features": ["a", "b"]}), ({}, {"features": ["a", "c"]}))
     assert found["features"].values[0].observed == "a, b; a, c"
+
+
+def test_pins_are_asked_for_by_role_and_observed_by_thread() -> None:
+    found = settings(
+        (
+            {"pins": {"vcpus": [{"vcpu": 0, "cpus": "1"}], "emulator": {"cpus": "1"}}},
+            {"pins": [{"thread": "emulator", "cpus": "1"}, {"thread": "vcpu 0", "cpus": "1"}]},
+        )
+    )
+    assert found["pins"].values == [Value("vCPU 0: 1, emulator: 1", "vCPU 0: 1, emulator: 1", 1)]

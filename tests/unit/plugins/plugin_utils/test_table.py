@@ -24,6 +24,7 @@ def table(
     hosts: Sequence[str] = ("localhost",),
     failures: Sequence[str] = (),
     notes: Sequence[str] = (),
+    reference: bool = False,
 ) -> str:
     """The table of a run."""
     records = [Record(raw, line) for line, raw in enumerate(raws, start=1)]
@@ -35,7 +36,7 @@ def table(
         "facts": {"localhost": make.FACTS},
         "failures": list(failures),
     }
-    return render_table(lay_out(analyse(records, wanted)), manifest, notes)
+    return render_table(lay_out(analyse(records, wanted)), manifest, notes, reference=reference)
 
 
 def small(*raws: dict[str, Any], **arguments: Any) -> str:
@@ -155,3 +156,18 @@ def test_what_hosts_say_cannot_command_the_terminal(field: str) -> None:
     text = table([raws[field]], make.definition([make.cell()]))
     assert "owned" in text
     assert all(character == "\n" or character.isprintable() for character in text)
+
+
+def test_what_ran_the_guests_and_what_was_warned_of() -> None:
+    raw = make.record()
+    raw["observed"] |= {"accel": "tcg", "warnings": ["VM reflect: no KVM here"]}
+    lines = small(raw).splitlines()
+    assert lines[3] == "guests run by tcg (emulation)"
+    assert "WARNING VM reflect: no KVM here" in lines
+    assert not any(line.startswith(("guests run", "WARNING")) for line in small(make.record()).splitlines())
+
+
+def test_the_reference_only_on_request() -> None:
+    title = "beside the measurement that this study follows"
+    assert title in small(make.record(), reference=True)
+    assert title not in small(make.record())

@@ -21,11 +21,13 @@ import pytest
 
 from ansible_collections.virtperf.vhost.plugins.module_utils import processes
 from ansible_collections.virtperf.vhost.plugins.module_utils.dpdk import instance as instance_module
+from ansible_collections.virtperf.vhost.plugins.module_utils.dpdk import process as process_module
 from ansible_collections.virtperf.vhost.plugins.module_utils.dpdk.definition import Definition, parse
 from ansible_collections.virtperf.vhost.plugins.module_utils.dpdk.instance import Instance, names
 from ansible_collections.virtperf.vhost.plugins.module_utils.host import Host
 
-PROGRAM = r"""
+# What EAL does for any program: memory, ports, telemetry, threads. ``answer`` is the program's own.
+EAL = r"""
 import json, os, signal, socket, sys, threading, time
 
 def say(text):
@@ -80,6 +82,39 @@ for word in sys.argv:
     except OSError as error:
         say(f"vdev_probe(): failed to initialize {device} device")
         say("EAL: Bus (vdev) probe failed.")
+
+def serve(connection):
+    greeting = {"version": "DPDK 22.11.11", "pid": os.getpid(), "max_output_len": 16384}
+    connection.send(json.dumps(greeting).encode())
+    while command := connection.recv(1024).decode():
+        if behaviour.get("dies_when_asked") and "stats" in command:
+            say("Segmentation fault in a driver")
+            os._exit(1)
+        what = command.partition(",")[0]
+        value = list(range(len(ports))) if what == "/ethdev/list" else answer(command)
+        connection.send(json.dumps({what: value}).encode())
+
+def telemetry():
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    listener.bind(os.path.join(runtime, "dpdk_telemetry.v2"))
+    listener.listen()
+    while True:
+        threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
+
+def worker(number, cpu):
+    with open("/proc/thread-self/comm", "w") as file:
+        file.write(f"rte-worker-{number}")
+    os.sched_setaffinity(0, {cpu})
+    threading.Event().wait()
+
+def start_threads():
+    if not behaviour.get("silent"):
+        threading.Thread(target=telemetry, daemon=True).start()
+    for lcore in option("lcores").split(",")[1:]:
+        number, _at, cpu = lcore.partition("@")
+        threading.Thread(target=worker, args=(number, int(cpu)), daemon=True).start()
+"""
+TESTPMD = r"""
 if not ports:
     say("testpmd: No probed ethernet devices")
 
@@ -112,35 +147,7 @@ def answer(command):
     if what == "/ethdev/link_status":
         return {"status": "UP", "speed": 4294967295, "duplex": "full-duplex"}
 
-def serve(connection):
-    greeting = {"version": "DPDK 22.11.11", "pid": os.getpid(), "max_output_len": 16384}
-    connection.send(json.dumps(greeting).encode())
-    while command := connection.recv(1024).decode():
-        if behaviour.get("dies_when_asked") and "stats" in command:
-            say("Segmentation fault in a driver")
-            os._exit(1)
-        what = command.partition(",")[0]
-        value = list(range(len(ports))) if what == "/ethdev/list" else answer(command)
-        connection.send(json.dumps({what: value}).encode())
-
-def telemetry():
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    listener.bind(os.path.join(runtime, "dpdk_telemetry.v2"))
-    listener.listen()
-    while True:
-        threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
-
-def worker(number, cpu):
-    with open("/proc/thread-self/comm", "w") as file:
-        file.write(f"rte-worker-{number}")
-    os.sched_setaffinity(0, {cpu})
-    threading.Event().wait()
-
-if not behaviour.get("silent"):
-    threading.Thread(target=telemetry, daemon=True).start()
-for lcore in option("lcores").split(",")[1:]:
-    number, _at, cpu = lcore.partition("@")
-    threading.Thread(target=worker, args=(number, int(cpu)), daemon=True).start()
+start_threads()
 
 STATS = '''
   +++++++++++++++ Accumulated forward statistics for all ports+++++++++++++++
@@ -194,6 +201,7 @@ for line in os.fdopen(0):
     obey(command)
     os.write(1, b"testpmd> ")
 """
+PROGRAM = EAL + TESTPMD
 
 
 class Lab:
@@ -206,14 +214,18 @@ class Lab:
         self.huge_dir.mkdir()
         self.behaviour_path = directory / "behaviour.json"
         self.behave()
-        programs = directory / "bin"
-        programs.mkdir()
-        program = programs / "dpdk-testpmd"
-        program.write_text(f"#!{sys.executable} -ISE\nBEHAVIOUR = {str(self.behaviour_path)!r}\n{PROGRAM}")
-        program.chmod(0o755)
-        monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+        self._programs = directory / "bin"
+        self._programs.mkdir()
+        self.install("dpdk-testpmd", PROGRAM)
+        monkeypatch.setenv("PATH", f"{self._programs}:{os.environ['PATH']}")
         self.hugepages(64)
         self.cpus = sorted(os.sched_getaffinity(0))
+
+    def install(self, name: str, text: str) -> None:
+        """A program in Python, first on PATH."""
+        program = self._programs / name
+        program.write_text(f"#!{sys.executable} -ISE\nBEHAVIOUR = {str(self.behaviour_path)!r}\n{text}")
+        program.chmod(0o755)
 
     @property
     def socket(self) -> str:
@@ -291,7 +303,7 @@ def installed(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]
     monkeypatch.setattr(
         processes, "wait_gone", lambda host, identity, patience_s: wait_gone(host, identity, min(patience_s, 0.4))
     )
-    monkeypatch.setattr(instance_module, "_START_PATIENCE_S", 5.0)
+    monkeypatch.setattr(process_module, "_START_PATIENCE_S", 5.0)
     monkeypatch.setattr(instance_module, "_ANSWER_PATIENCE_S", 1.0)
     try:
         yield lab

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.virtperf.vhost.plugins.module_utils.dpdk import instance as instance_module
+from ansible_collections.virtperf.vhost.plugins.module_utils.dpdk import process as process_module
 from ansible_collections.virtperf.vhost.plugins.module_utils.dpdk.definition import Port
 from ansible_collections.virtperf.vhost.plugins.module_utils.dpdk.instance import Instance, executable, names
 from ansible_collections.virtperf.vhost.plugins.module_utils.errors import VirtperfError
@@ -94,7 +95,7 @@ class TestFailedStart:
     def test_silence_is_not_waited_for_for_ever_and_ended(
         self, lab: Lab, vswitch: Instance, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(instance_module, "_START_PATIENCE_S", 0.3)
+        monkeypatch.setattr(process_module, "_START_PATIENCE_S", 0.3)
         lab.behave(vswitch={"silent": True})
         with pytest.raises(VirtperfError, match="is not ready after 0 s"):
             vswitch.start(lab.vswitch())
@@ -103,7 +104,7 @@ class TestFailedStart:
     def test_a_port_that_does_not_start_is_not_ready(
         self, lab: Lab, vswitch: Instance, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(instance_module, "_START_PATIENCE_S", 0.3)
+        monkeypatch.setattr(process_module, "_START_PATIENCE_S", 0.3)
         lab.behave(vswitch={"never_ready": True})
         with pytest.raises(VirtperfError, match="is not ready"):
             vswitch.start(lab.vswitch())

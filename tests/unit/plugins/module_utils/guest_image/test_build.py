@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.virtperf.vhost.plugins.module_utils.errors import VirtperfError
-from ansible_collections.virtperf.vhost.plugins.module_utils.guest_image import build, recipe
+from ansible_collections.virtperf.vhost.plugins.module_utils.guest_image import build, contents, recipe
 from ansible_collections.virtperf.vhost.tests.unit.plugins.module_utils.guest_image.fake_programs import FakePrograms
 
 ESSENTIAL = recipe.Recipe("essential", (), "http://mirror/debian", 256, "raw")
@@ -108,3 +108,21 @@ def test_a_kernel_without_igb_uio_is_no_image(tmp_path: Path) -> None:
     reflect: Any = recipe.Recipe("reflect", (), "http://mirror/debian", 4096, "raw")
     with pytest.raises(VirtperfError, match="igb_uio"):
         build._take_kernel(reflect, str(tmp_path), str(tmp_path))
+
+
+@pytest.mark.parametrize(("profile", "kept"), [("hypervisor", ["initrd", "vmlinux"]), ("reflect", [])])
+def test_a_hypervisor_has_the_kernel_for_its_guests(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, profile: str, kept: list[str]
+) -> None:
+    tree = tmp_path / "tree"
+    (tree / "lib/modules/6.12").mkdir(parents=True)
+    (tree / "boot").mkdir()
+    for name in ("vmlinux", "vmlinuz-6.12", "System.map-6.12"):
+        (tree / "boot" / name).write_text(name)
+    monkeypatch.setattr(build, "missing_modules", lambda *_given: [])
+    monkeypatch.setattr(build.initrd, "build", lambda *_given: b"initrd")
+    assert build._take_kernel(recipe.Recipe(profile, (), "http://m", 4096, "raw"), str(tmp_path), str(tree)) == "6.12"
+    assert (tmp_path / "vmlinuz").read_text() == "vmlinuz-6.12"
+    guest = tree / contents.GUEST_BOOT
+    assert sorted(os.listdir(guest) if guest.exists() else []) == kept
+    assert all((guest / name).read_bytes() == name.encode() for name in kept)

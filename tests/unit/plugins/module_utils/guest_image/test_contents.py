@@ -55,3 +55,17 @@ def test_no_passwords(tree: Path) -> None:
     sshd = (tree / "etc/ssh/sshd_config.d/virtperf.conf").read_text().splitlines()
     assert {"PasswordAuthentication no", "KbdInteractiveAuthentication no", "UsePAM no"} <= set(sshd)
     assert "PermitRootLogin prohibit-password" in sshd
+
+
+def test_a_hypervisor_is_a_guest_until_its_kernel_is_told_otherwise(tree: Path) -> None:
+    contents.configure(str(tree), hypervisor=True)
+    units = tree / "etc/systemd/system"
+    assert os.readlink(units / "default.target") == "/usr/lib/systemd/system/multi-user.target"
+    option, _sign, target = contents.HYPERVISOR_OPTION.partition("=")
+    assert option == "systemd.unit"
+    wanted = (units / target).read_text()
+    assert "Requires=multi-user.target\n" in wanted
+    service = next(word for word in wanted.split() if word.endswith("virtperf-hypervisor.service"))
+    assert "vhost_net" in (units / service.partition("=")[2]).read_text()
+    enabled = {path.name for path in units.glob("*.wants/*")}
+    assert not any("hypervisor" in name or "libvirt" in name for name in enabled)

@@ -54,6 +54,15 @@ def test_what_we_write_into_it_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     assert named(profile="essential") == essential, "which has none of it"
 
 
+def test_what_only_a_hypervisor_has_counts_for_it_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    full, hypervisor = named(profile="full"), named(profile="hypervisor")
+    monkeypatch.setattr(contents, "HYPERVISOR_FILES", {})
+    assert named(profile="hypervisor") != hypervisor
+    assert named(profile="full") == full
+    kinds = recipe.PROFILES
+    assert set(kinds["full"].packages) < set(kinds["hypervisor"].packages), "its guests are started from it"
+
+
 @pytest.mark.parametrize(
     ("change", "told"),
     [

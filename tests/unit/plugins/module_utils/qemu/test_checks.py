@@ -184,3 +184,12 @@ class TestHugepages:
         (Path(host.proc) / "self/mounts").write_text("none / ext4 rw 0 0\n")
         with pytest.raises(VirtperfError, match="ext4 mounted at /"):
             checks.check_hugepages(host, [self.vm(lab, "64MiB")], [])
+
+
+def test_both_halves_of_a_host_key_for_cloud_init(lab: Lab) -> None:
+    key = lab.directory / "key"
+    told = {"hostname": "guest", "host_key_file": str(key)}
+    for path in (key, key.with_suffix(".pub")):
+        assert f"cloud_init.host_key_file {path} cannot be read" in refusal(lab, cloud_init=told)
+        path.touch()
+    launch(lab, cloud_init=told)

@@ -125,6 +125,16 @@ def test_a_boot_with_credentials_shows_none_of_them() -> None:
     assert "hunter2" not in " ".join(line)
 
 
+def test_a_seed_for_cloud_init_is_a_disk() -> None:
+    line = words(cloud_init={"hostname": "guest"})
+    assert line[line.index("-blockdev") : line.index("-blockdev") + 4] == [
+        "-blockdev",
+        "driver=vvfat,node-name=seed0,dir=/run/virtperf/qemu/guest/seed,label=cidata,read-only=on",
+        "-device",
+        "virtio-blk-pci,id=seed0,drive=seed0,addr=0x1e",
+    ]
+
+
 def test_more_arguments_are_the_last() -> None:
     assert words(arguments=["-d", "int"])[-2:] == ["-d", "int"]
 

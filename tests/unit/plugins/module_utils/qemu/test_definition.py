@@ -27,6 +27,7 @@ FULL: dict[str, Any] = {
     "kernel": "/k",
     "append": "console=ttyS0",
     "credentials": {"firstboot.hostname": "guest"},
+    "cloud_init": {"hostname": "web.example", "network_config": {"version": 2, "ethernets": {"a": {"b": [1, None]}}}},
     "arguments": ["-d", "cpu_reset"],
 }
 FIELDS = sorted(Definition.__dataclass_fields__)
@@ -155,6 +156,13 @@ def test_a_name_becomes_part_of_file_names(name: Any) -> None:
         ({"credentials": {"a": 7}}, "credentials.a"),
         ({"credential_files": {"a": "relative"}}, "credential_files.a"),
         ({"credentials": {"a": "x"}, "credential_files": {"a": "/x"}}, "in credential_files too"),
+        ({"cloud_init": {}}, "cloud_init.hostname"),
+        ({"cloud_init": {"hostname": "a b"}}, "cloud_init.hostname"),
+        ({"cloud_init": {"hostname": "a", "user": "a b"}}, "cloud_init.user"),
+        ({"cloud_init": {"hostname": "a", "host_key_file": "key"}}, "cloud_init.host_key_file"),
+        ({"cloud_init": {"hostname": "a", "network_config": [1]}}, "cloud_init.network_config"),
+        ({"cloud_init": {"hostname": "a", "network_config": {"a": object()}}}, "cloud_init.network_config"),
+        ({"cloud_init": {"hostname": "a", "ready": "it's"}}, "cloud_init.ready"),
         ({"arguments": ["a\0b"]}, "arguments"),
         ({"arguments": "-S"}, "arguments"),
         ({"colour": "red"}, "colour"),

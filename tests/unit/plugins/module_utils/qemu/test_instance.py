@@ -67,6 +67,18 @@ class TestStart:
         ]
         assert all(stat.S_IMODE(file.stat().st_mode) == 0o600 for file in files)
 
+    def test_a_seed_is_written_anew_and_goes_with_it(self, lab: Lab) -> None:
+        instance = start(lab, cloud_init={"hostname": "old"})
+        instance.stop(Limits(powerdown_s=0))
+        instance = start(lab, cloud_init={"hostname": "new"})
+        seed = Path(instance.directory, "seed")
+        assert "new" in (seed / "meta-data").read_text()
+        assert {stat.S_IMODE(path.stat().st_mode) for path in seed.iterdir()} == {0o600}
+        assert stat.S_IMODE(seed.stat().st_mode) == 0o700
+        instance.stop(Limits(powerdown_s=0))
+        instance.forget()
+        assert not seed.exists()
+
     def test_a_port_is_connected_with_its_queues(self, lab: Lab) -> None:
         port = start(lab, vhost_user=[{"socket": lab.serve(), "queues": 2}]).facts()["ports"][0]
         assert (port["kind"], port["connected"], port["queues"]) == ("vhost-user", True, 2)

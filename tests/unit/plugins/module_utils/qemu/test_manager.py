@@ -151,6 +151,17 @@ class TestGone:
         assert not Path(lab.host.state, "qemu").exists()
         assert not manager.plan_absent(lab.host, None)
 
+    def test_what_is_removed_is_forgotten_and_its_earlier_overlays_go_too(self, lab: Lab) -> None:
+        elsewhere = lab.directory / "elsewhere"
+        elsewhere.mkdir()
+        ensure(lab, lab.vm("a", disks=[{"base": lab.base()}], overlay_dir=str(elsewhere)), lab.vm("b"))
+        ensure(lab, lab.vm("a", disks=[{"base": lab.base()}]))
+        carry_out(lab, manager.plan_absent(lab.host, ["a"]))
+        assert list(elsewhere.iterdir()) == []
+        assert [entry.undo["name"] for entry in Journal(lab.host).entries()] == ["b"]
+        carry_out(lab, manager.plan_absent(lab.host, ["b"]))
+        assert not Path(lab.host.run).exists()
+
     def test_names_are_checked(self, lab: Lab) -> None:
         for made in (manager.plan_stopped, manager.plan_absent):
             with pytest.raises(VirtperfError, match="cannot be named"):

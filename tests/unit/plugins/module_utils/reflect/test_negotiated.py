@@ -6,27 +6,16 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Any, cast
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from ansible_collections.virtperf.vhost.plugins.module_utils.dpdk.instance import Instance
-from ansible_collections.virtperf.vhost.plugins.module_utils.processes import Identity, Thread
 from ansible_collections.virtperf.vhost.plugins.module_utils.reflect.negotiated import mismatches, observe
+from ansible_collections.virtperf.vhost.plugins.module_utils.reflect.window import Ends
 
-FAR_END_LOG = """\
-virtio_ethdev_negotiate_features(): features after negotiate = d10018020
-virtio_init_queue(): setting up queue: 0 on NUMA node -1
-virtio_init_queue(): vq_size: 256
-virtio_init_queue(): setting up queue: 1 on NUMA node -1
-virtio_init_queue(): vq_size: 256
-set_rxtx_funcs(): virtio: using packed ring standard Tx path on port 0
-set_rxtx_funcs(): virtio: using packed ring mergeable buffer Rx path on port 0
-"""
-VSWITCH_LOG = "VHOST_CONFIG: (/run/virtperf/vswitch.sock) negotiated Virtio features: 0xd50008000\n"
 ASKED = {
+    "driver": "virtio_user_packed",
     "queues": 1,
     "ring_size": 256,
     "packed": True,
@@ -35,56 +24,34 @@ ASKED = {
     "vectorized": False,
 }
 ENDS = {"vswitch": [0], "generator": [1]}
+SETUP = {
+    "rx_queues": 1,
+    "tx_queues": 1,
+    "link_up": True,
+    "link_speed_mbps": None,
+    "cpus": [1],
+    "pid": 4711,
+    "command": None,
+    "version": "DPDK 24.11.4",
+    "ring_sizes": [256],
+    "datapaths": {"Tx": "packed ring standard", "Rx": "packed ring mergeable buffer"},
+    "features_word": 0xD10018020,
+}
+VSWITCH = {
+    **SETUP,
+    "link_speed_mbps": 10000,
+    "cpus": [0],
+    "version": "DPDK 22.11.11",
+    "ring_sizes": [],
+    "datapaths": {},
+    "features_word": 0xD50008000,
+}
 
 
-@dataclass
-class FakeTelemetry:
-    queue_pairs: tuple[int, int]
-    state: tuple[bool, int | None]
-    greeting: dict[str, Any] = field(default_factory=lambda: {"version": "DPDK 22.11.11"})
-
-    def __enter__(self) -> FakeTelemetry:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        pass
-
-    def queues(self) -> tuple[int, int]:
-        return self.queue_pairs
-
-    def link(self) -> tuple[bool, int | None]:
-        return self.state
-
-
-@dataclass
-class FakeEnd:
-    name: str
-    text: str
-    cpus: list[str]
-    link: tuple[bool, int | None] = (True, None)
-
-    def log(self) -> str:
-        return self.text
-
-    def telemetry(self) -> FakeTelemetry:
-        return FakeTelemetry((1, 1), self.link)
-
-    def workers(self) -> list[Thread]:
-        return [Thread(100 + number, "rte-worker-1", cpus, 0.0) for number, cpus in enumerate(self.cpus)]
-
-    def identity(self) -> Identity:
-        return Identity(4711, 1, "b")
-
-    def definition(self) -> None:
-        return None
-
-
-def look(vswitch_log: str = VSWITCH_LOG, far_end_log: str = FAR_END_LOG, queues: int = 1) -> dict[str, Any]:
-    vswitch = FakeEnd("vswitch", vswitch_log, ["0"], (True, 10000))
-    generator = FakeEnd("generator", far_end_log, ["1"])
-    return observe(cast(Instance, vswitch), cast(Instance, generator), queues)
+def look(vswitch: dict[str, Any] | None = None, **far_end: Any) -> dict[str, Any]:
+    ends = {"vswitch": {**VSWITCH, **(vswitch or {})}, "generator": {**SETUP, **far_end}}
+    fakes: list[Any] = [SimpleNamespace(name=name, setup=lambda of=of: of) for name, of in ends.items()]
+    return observe(Ends(*fakes, vswitch_reflects=True))
 
 
 @pytest.fixture
@@ -109,23 +76,22 @@ class TestObserve:
             "cpus": [0],
             "pid": 4711,
             "command": None,
+            "version": "DPDK 22.11.11",
         }
 
     def test_the_link_that_can_cap_is_the_far_end_s(self, observed: dict[str, Any]) -> None:
         assert observed["link_speed_mbps"] is None
 
     def test_the_driver_s_word_counts_where_the_vswitch_says_none(self) -> None:
-        assert look(vswitch_log="")["features_word"] == "0xd10018020"
+        assert look({"features_word": None})["features_word"] == "0xd10018020"
 
     def test_two_ring_sizes_are_no_ring_size(self) -> None:
-        log = FAR_END_LOG.replace("queue: 1 on NUMA node -1\nvirtio_init_queue(): vq_size: 256",
-                                  "queue: 1 on NUMA node -1\nvirtio_init_queue(): vq_size: 128")  # fmt: skip
-        found = look(far_end_log=log)
+        found = look(ring_sizes=[128, 256])
         assert found["ring_sizes"] == [128, 256]
         assert found["ring_size"] is None
 
     def test_silent_logs_show_nothing(self) -> None:
-        found = look("", "")
+        found = look({"features_word": None}, features_word=None, ring_sizes=[], datapaths={})
         assert (found["features"], found["ring_sizes"], found["datapaths"]) == ([], [], {})
 
 
@@ -155,6 +121,15 @@ class TestMismatches:
         assert mismatches(ASKED, observed, {"vswitch": [0], "generator": [3, 2]}) == [
             "generator forwards on CPUs [1], asked [2, 3]"
         ]
+
+    def test_another_driver_than_asked(self) -> None:
+        observed = look(driver="igb_uio")
+        assert mismatches(ASKED, observed, ENDS) == ["generator's ports are bound to igb_uio, asked virtio_user_packed"]
+
+    @pytest.mark.parametrize(("found", "reasons"), [(40000, 0), (20000, 1), (None, 1)])
+    def test_a_link_speed_that_was_asked_for_is_that_of_all_links(self, found: int | None, reasons: int) -> None:
+        asked = {**ASKED, "link_speed": 20000, "links": 2}
+        assert len(mismatches(asked, look(link_speed_mbps=found), ENDS)) == reasons
 
     def test_a_link_that_is_down(self, observed: dict[str, Any]) -> None:
         observed["generator"]["link_up"] = False

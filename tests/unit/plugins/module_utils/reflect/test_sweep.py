@@ -17,21 +17,17 @@ import pytest
 
 from ansible_collections.virtperf.vhost.plugins.module_utils.dpdk import manager
 from ansible_collections.virtperf.vhost.plugins.module_utils.dpdk.definition import Definition, Port
-from ansible_collections.virtperf.vhost.plugins.module_utils.dpdk.instance import Instance
 from ansible_collections.virtperf.vhost.plugins.module_utils.dpdk.output import ForwardStats
 from ansible_collections.virtperf.vhost.plugins.module_utils.dpdk.telemetry import Counters
 from ansible_collections.virtperf.vhost.plugins.module_utils.errors import VirtperfError
 from ansible_collections.virtperf.vhost.plugins.module_utils.host import read_lines
 from ansible_collections.virtperf.vhost.plugins.module_utils.reflect import sweep as sweep_module
+from ansible_collections.virtperf.vhost.plugins.module_utils.reflect.guest import GuestSide
+from ansible_collections.virtperf.vhost.plugins.module_utils.reflect.launch import Cell, FarEnd, Launch
+from ansible_collections.virtperf.vhost.plugins.module_utils.reflect.launcher import Launcher
 from ansible_collections.virtperf.vhost.plugins.module_utils.reflect.ledger import Edge
-from ansible_collections.virtperf.vhost.plugins.module_utils.reflect.sweep import (
-    Cell,
-    Launch,
-    Summary,
-    Sweep,
-    Timing,
-)
-from ansible_collections.virtperf.vhost.plugins.module_utils.reflect.window import Window
+from ansible_collections.virtperf.vhost.plugins.module_utils.reflect.sweep import Summary, Sweep, Timing
+from ansible_collections.virtperf.vhost.plugins.module_utils.reflect.window import Ends, Window
 from ansible_collections.virtperf.vhost.tests.unit.plugins.module_utils.dpdk.fake_testpmd import Lab, installed
 
 # The contract that scripts outside the project rely on.
@@ -54,7 +50,7 @@ CONTRACT = {
 }
 METRICS = {"rx_pps", "tx_pps", "loss_ratio", "l1_mbps", "l2_mbps"}
 
-Measure = Callable[[Instance, Instance, float, float], Window]
+Measure = Callable[[Ends, float, float], Window]
 
 
 @pytest.fixture
@@ -75,9 +71,10 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> Callable[[Measure], None]:
     return replace_by
 
 
-def window(generator: Instance, reflector: Instance, seconds: float, sample_s: float) -> Window:
+def window(ends: Ends, seconds: float, sample_s: float) -> Window:
     """A window in which a million packets came back, of the size that the generator was told."""
-    definition = generator.definition()
+    generator, reflector = ends.generator, ends.reflector
+    definition = generator._instance.definition()  # type: ignore[attr-defined]
     assert definition is not None
     assert definition.forwarding
     frame = definition.packet_size - 4
@@ -110,12 +107,20 @@ def cell(size: int, trials: int = 2, **asked: Any) -> Cell:
 
 
 def launch(lab: Lab, *cells: Cell, **generator: Any) -> Launch:
-    return Launch(lab.vswitch(), lab.generator(**generator), cells)
+    return Launch(lab.vswitch(), far(lab.generator(**generator)), cells)
 
 
-def run(lab: Lab, *launches: Launch, **more: Any) -> tuple[Summary, list[dict[str, Any]]]:
-    sweep = Sweep(lab.host, "run-1", "lab1", Timing(0.1, 0.0, 0.05), allow_overlap=len(lab.cpus) < 2, **more)
-    summary = sweep.run(launches)
+def far(definition: Definition) -> FarEnd:
+    return FarEnd("testpmd", definition.name, definition.cpus, definition.as_dict())
+
+
+def sweep_of(lab: Lab, *, overlap: bool = False) -> Sweep:
+    launcher = Launcher(lab.host, "run-1", GuestSide(lab.host, "run-1", None, 1.0), allow_overlap=overlap)
+    return Sweep(lab.host, "run-1", "lab1", Timing(0.1, 0.0, 0.05), launcher)
+
+
+def run(lab: Lab, *launches: Launch) -> tuple[Summary, list[dict[str, Any]]]:
+    summary = sweep_of(lab, overlap=len(lab.cpus) < 2).run(launches)
     return summary, records(lab)
 
 
@@ -196,8 +201,8 @@ class TestLaunches:
         # The far end has another name then, and the same CPU.
         first = launch(lab, cell(64))
         vswitch = replace(first.vswitch, forward_mode="flowgen")
-        second = Launch(vswitch, replace(first.far_end, name="reflector", forward_mode="io"), [cell(64)])
-        sweep = Sweep(lab.host, "run-1", "lab1", Timing(0.1, 0.0, 0.05))
+        second = Launch(vswitch, far(replace(lab.generator(), name="reflector", forward_mode="io")), [cell(64)])
+        sweep = sweep_of(lab)
         if len(lab.cpus) < 2:
             pytest.skip("needs two CPUs")
         sweep.run([first, second])
@@ -206,11 +211,12 @@ class TestLaunches:
 
     def test_one_that_fails_marks_its_cells_and_the_next_goes_on(self, lab: Lab, measured: object) -> None:
         bad = replace(lab.generator(), ports=(Port("net_virtio_user0", {"path": "/nowhere.sock", "queues": "1"}),))
-        summary, found = run(lab, Launch(lab.vswitch(), bad, [cell(64), cell(128)]), launch(lab, cell(64, trials=1)))
+        summary, found = run(
+            lab, Launch(lab.vswitch(), far(bad), [cell(64), cell(128)]), launch(lab, cell(64, trials=1))
+        )
         assert shape(found) == [(64, 1, False), (128, 1, False), (64, 1, True)]
         for record in found[:2]:
-            (reason,) = record["reasons"]
-            assert reason.startswith("not launched: testpmd generator has 0 of the 1 ports")
+            assert record["reasons"][0].startswith("not launched: testpmd generator has 0 of the 1 ports")
             assert record["verdict"]["limit"] == "undetermined"
             for key, kind in CONTRACT.items():
                 assert type(record[key]) is kind, key
@@ -218,8 +224,7 @@ class TestLaunches:
 
     def test_two_on_one_cpu_are_not_launched(self, lab: Lab, measured: object) -> None:
         both = replace(lab.generator(), cpus=lab.vswitch().cpus)
-        sweep = Sweep(lab.host, "run-1", "lab1", Timing(0.1, 0.0, 0.05))
-        sweep.run([Launch(lab.vswitch(), both, [cell(64)])])
+        sweep_of(lab).run([Launch(lab.vswitch(), far(both), [cell(64)])])
         assert "would both forward on CPU" in records(lab)[0]["reasons"][0]
 
 
@@ -285,8 +290,8 @@ class TestDeath:
 def dying(name: str, lab: Lab) -> Measure:
     """A window in which one of both dies."""
 
-    def measure(generator: Instance, reflector: Instance, seconds: float, sample_s: float) -> Window:
-        found = window(generator, reflector, seconds, sample_s)
+    def measure(ends: Ends, seconds: float, sample_s: float) -> Window:
+        found = window(ends, seconds, sample_s)
         lab.kill(name)
         return found
 
@@ -314,7 +319,7 @@ class TestInvalidTrials:
         options = {"path": lab.socket, "queues": "1", "queue_size": "1024", "packed_vq": "1", "in_order": "1"}
         far_end = replace(lab.generator(), ports=(Port("net_virtio_user0", options),))
         asked = {"ring_size": 1024, "packed": True, "in_order": True}
-        _summary, (record,) = run(lab, Launch(lab.vswitch(), far_end, [cell(64, trials=1, **asked)]))
+        _summary, (record,) = run(lab, Launch(lab.vswitch(), far(far_end), [cell(64, trials=1, **asked)]))
         assert record["reasons"] == []
 
     @pytest.mark.parametrize(
@@ -413,14 +418,3 @@ class TestProgress:
         measured(look)
         run(lab, launch(lab, cell(64)))
         assert min(ages) > 1e9
-
-
-def test_who_generates_is_a_matter_of_direction(lab: Lab) -> None:
-    def roles(vswitch: Definition, far_end: Definition) -> tuple[str, str]:
-        launch = Launch(vswitch, far_end, [])
-        assert launch.ends == (vswitch, far_end)
-        return launch.generator.name, launch.reflector.name
-
-    assert roles(lab.vswitch(), lab.generator()) == ("generator", "vswitch")
-    far_end = replace(lab.generator(), name="reflector", forward_mode="io")
-    assert roles(replace(lab.vswitch(), forward_mode="flowgen"), far_end) == ("vswitch", "reflector")

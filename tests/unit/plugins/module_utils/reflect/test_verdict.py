@@ -62,7 +62,13 @@ def test_signs_that_do_not_agree_decide_nothing(busy: float, refused: float, wor
 def test_without_evidence_there_is_no_verdict(missing: str) -> None:
     limit, evidence = verdict(**{missing: None})
     assert limit == "undetermined"
-    assert "no cycle or drop statistics" in evidence
+    assert "counts no cycles or refusals" in evidence
+
+
+def test_a_reflector_that_waits_tells_of_a_generator_that_counts_nothing() -> None:
+    limit, evidence = verdict(refused=None, reflector_busy=0.3)
+    assert limit == "generator-cpu"
+    assert "30%" in evidence
 
 
 @pytest.mark.parametrize(

@@ -8,15 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from ansible_collections.virtperf.vhost.plugins.module_utils.dpdk.instance import Instance
 from ansible_collections.virtperf.vhost.plugins.module_utils.dpdk.telemetry import Counters
 from ansible_collections.virtperf.vhost.plugins.module_utils.errors import VirtperfError
 from ansible_collections.virtperf.vhost.plugins.module_utils.reflect import window as window_module
 from ansible_collections.virtperf.vhost.plugins.module_utils.reflect.ledger import Edge
-from ansible_collections.virtperf.vhost.plugins.module_utils.reflect.window import Window, measure
+from ansible_collections.virtperf.vhost.plugins.module_utils.reflect.testpmd_end import TestpmdEnd
+from ansible_collections.virtperf.vhost.plugins.module_utils.reflect.window import Ends, Window, measure
 from ansible_collections.virtperf.vhost.tests.unit.plugins.module_utils.dpdk.fake_testpmd import Lab, installed
 
 
@@ -26,14 +27,19 @@ def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
         yield lab
 
 
+def running(lab: Lab) -> Ends:
+    vswitch, generator = lab.vswitch(forwarding=True), lab.generator(forwarding=True)
+    lab.start(vswitch, generator)
+    return Ends(TestpmdEnd(lab.host, vswitch), TestpmdEnd(lab.host, generator), vswitch_reflects=True)
+
+
 @pytest.fixture
-def ends(lab: Lab) -> tuple[Instance, Instance]:
-    lab.start(lab.vswitch(forwarding=True), lab.generator(forwarding=True))
-    return Instance(lab.host, "generator"), Instance(lab.host, "vswitch")
+def ends(lab: Lab) -> Ends:
+    return running(lab)
 
 
-def test_it_lasts_as_long_as_asked_and_shows_both_ends(ends: tuple[Instance, Instance]) -> None:
-    window = measure(*ends, seconds=0.2, sample_s=0.05)
+def test_it_lasts_as_long_as_asked_and_shows_both_ends(ends: Ends) -> None:
+    window = measure(ends, seconds=0.2, sample_s=0.05)
     assert 0.2 <= window.duration_s < 0.3
     assert window.last.generator.rx_packets > window.first.generator.rx_packets
     assert window.last.reflector.rx_packets > window.first.reflector.rx_packets
@@ -42,8 +48,8 @@ def test_it_lasts_as_long_as_asked_and_shows_both_ends(ends: tuple[Instance, Ins
     assert window.stats_s >= window.duration_s
 
 
-def test_samples_lie_inside_and_have_their_own_rates(ends: tuple[Instance, Instance]) -> None:
-    window = measure(*ends, seconds=0.2, sample_s=0.05)
+def test_samples_lie_inside_and_have_their_own_rates(ends: Ends) -> None:
+    window = measure(ends, seconds=0.2, sample_s=0.05)
     assert len(window.samples) == 3
     assert all(0 < at_s < window.duration_s for at_s, _pps in window.samples)
     assert [at_s for at_s, _pps in window.samples] == sorted(at_s for at_s, _pps in window.samples)
@@ -52,20 +58,37 @@ def test_samples_lie_inside_and_have_their_own_rates(ends: tuple[Instance, Insta
 
 
 @pytest.mark.parametrize("sample_s", [0.0, 0.05, 1.0])
-def test_no_samples_where_none_fit(ends: tuple[Instance, Instance], sample_s: float) -> None:
-    assert measure(*ends, seconds=0.05, sample_s=sample_s).samples == ()
+def test_no_samples_where_none_fit(ends: Ends, sample_s: float) -> None:
+    assert measure(ends, seconds=0.05, sample_s=sample_s).samples == ()
 
 
-def test_threads_that_only_wait_use_no_cpu(ends: tuple[Instance, Instance]) -> None:
-    window = measure(*ends, seconds=0.1, sample_s=0.0)
+def test_threads_that_only_wait_use_no_cpu(ends: Ends) -> None:
+    window = measure(ends, seconds=0.1, sample_s=0.0)
     assert all(0.0 <= share < 0.5 for share in window.cpu.values())
 
 
 def test_an_end_that_dies_in_it_is_an_error(lab: Lab) -> None:
     lab.behave(vswitch={"dies_when_asked": True})
-    lab.start(lab.vswitch(forwarding=True), lab.generator(forwarding=True))
+    ends = running(lab)
     with pytest.raises(VirtperfError):
-        measure(Instance(lab.host, "generator"), Instance(lab.host, "vswitch"), 0.05, 0.0)
+        measure(ends, 0.05, 0.0)
+
+
+def test_what_comes_back_is_read_at_the_vswitch() -> None:
+    def end(name: str, received: int, sent: int) -> Any:
+        return SimpleNamespace(name=name, counters=lambda: Counters(7.0, 0.0, received, sent, 0, 0, 0, 0))
+
+    vswitch, far_end = end("vswitch", 10, 20), end("other", 0, 0)
+    assert Ends(vswitch, far_end, vswitch_reflects=True).came_back() == (7.0, 20)
+    assert Ends(vswitch, far_end, vswitch_reflects=False).came_back() == (7.0, 10)
+
+
+def test_who_generates_is_a_matter_of_direction() -> None:
+    vswitch, far_end = SimpleNamespace(name="vswitch"), SimpleNamespace(name="far")
+    ends = Ends(vswitch, far_end, vswitch_reflects=True)  # type: ignore[arg-type]
+    assert (ends.generator.name, ends.reflector.name) == ("far", "vswitch")
+    ends = Ends(vswitch, far_end, vswitch_reflects=False)  # type: ignore[arg-type]
+    assert (ends.generator.name, ends.reflector.name) == ("vswitch", "far")
 
 
 class TestSleeping:
@@ -83,10 +106,6 @@ class TestSleeping:
         monkeypatch.setattr(window_module, "time", SimpleNamespace(monotonic=lambda: clock.now, sleep=sleep))
         return clock
 
-    def edge(self, now: float) -> Edge:
-        counters = Counters(now, 0.0, int(now * 1000), 0, 0, 0, 0, 0)
-        return Edge(counters, counters)
-
     @pytest.mark.parametrize(
         ("seconds", "sample_s", "samples"), [(1.0, 0.1, 9), (0.3, 0.1, 2), (1.0, 0.3, 2), (1, 0, 0)]
     )
@@ -95,24 +114,22 @@ class TestSleeping:
     ) -> None:
         late_s = 0.004
 
-        def counters() -> Counters:
+        def read() -> tuple[float, int]:
             clock.now += late_s  # an answer takes its time
-            return self.edge(clock.now).generator
+            return clock.now, int(clock.now * 1000)
 
-        generator = SimpleNamespace(counters=counters)
-        found = window_module._sleep(generator, self.edge(clock.now), seconds, sample_s)  # type: ignore[arg-type]
+        found = window_module._sleep(read, clock.now, seconds, sample_s)
         # 0.3 / 0.1 is a hair below 3: one sample fewer does no harm.
         assert samples - 1 <= len(found) <= samples
         assert clock.now == pytest.approx(100.0 + seconds, abs=late_s)
         assert all(pps == pytest.approx(1000, rel=0.05) for _at_s, pps in found)
 
     def test_late_answers_do_not_make_it_sleep_backwards(self, clock: SimpleNamespace) -> None:
-        def counters() -> Counters:
+        def read() -> tuple[float, int]:
             clock.now += 0.5
-            return self.edge(clock.now).generator
+            return clock.now, int(clock.now * 1000)
 
-        generator = SimpleNamespace(counters=counters)
-        window_module._sleep(generator, self.edge(clock.now), 1.0, 0.1)  # type: ignore[arg-type]
+        window_module._sleep(read, clock.now, 1.0, 0.1)
         assert min(clock.slept) == 0.0
 
 

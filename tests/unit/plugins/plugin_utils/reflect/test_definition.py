@@ -9,13 +9,22 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.virtperf.vhost.plugins.plugin_utils.reflect_definition import merge
-from ansible_collections.virtperf.vhost.plugins.plugin_utils.reflect_plan import PlanError
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.reflect.definition import merge
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.reflect.values import PlanError
 
 
 def definition(*queues: int, **more: Any) -> dict[str, Any]:
     """A host's definition with a cell for each number of queues."""
-    of_the_host = {"vswitch_cpus": [], "far_end_cpus": [], "hugepage_size": "2M", "memory_mib": 128}
+    of_the_host = {
+        "vswitch_cpus": [],
+        "far_end_cpus": [],
+        "hugepage_size": "2M",
+        "memory_mib": 128,
+        "guest_memory_mib": 1024,
+        "guest_cpu": "",
+        "guest_accel": "auto",
+        "guest_ready_seconds": 90.0,
+    }
     return {
         "cells": [{"driver": "virtio_user_split", "queues": number, "packet_size": 64} for number in queues],
         "factors": {"queues": list(queues)},
@@ -48,8 +57,9 @@ def test_cells_of_a_later_host_come_after_those_of_the_first() -> None:
 
 
 def test_hosts_with_cpus_of_their_own_are_no_contradiction() -> None:
-    merged = merge({"a": definition(1, vswitch_cpus=[2]), "b": definition(1, vswitch_cpus=[8])})
+    merged = merge({"a": definition(1, vswitch_cpus=[2]), "b": definition(1, vswitch_cpus=[8], guest_accel="kvm")})
     assert merged["vswitch_cpus"] == {"a": [2], "b": [8]}
+    assert merged["guest_accel"] == {"a": "auto", "b": "kvm"}
 
 
 def test_trials_that_differ_are_refused_with_both_values() -> None:
