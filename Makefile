@@ -4,13 +4,16 @@
 #
 #     make bench ARGS="-e '{\"reflect_queues\":[1]}'"
 
-.PHONY: help bench report restore test check lint unit clean
+.PHONY: help bench report restore sandbox-up sandbox-down sandbox-bench test test-sandbox check lint unit clean
 
 help:
 	@echo 'make bench      measure on this machine; sets up what is missing, puts everything back after'
 	@echo 'make report     show the results of a run again'
 	@echo 'make restore    undo whatever a run left on this machine'
+	@echo 'make sandbox-up     start a hypervisor in a VM of this machine; sandbox-down removes it'
+	@echo 'make sandbox-bench  measure on that hypervisor'
 	@echo 'make test       all tests; sets up what is missing'
+	@echo 'make test-sandbox   tests in the sandbox'
 	@echo 'make check      the quick part of it: lint, types, unit tests'
 	@echo 'make clean      remove what the targets made, except results/'
 	@echo
@@ -21,6 +24,15 @@ help:
 bench report restore:
 	@tools/setup run
 	@tools/play $@ $(value ARGS)
+
+sandbox-up sandbox-down:
+	@tools/setup sandbox
+	@tools/play sandbox -e sandbox_state=$(@:sandbox-%=%) $(value ARGS)
+
+sandbox-bench:
+	@tools/setup sandbox
+	@tools/play sandbox -e sandbox_state=up
+	@tools/play bench -i inventories/sandbox $(value ARGS)
 
 check: lint unit
 
@@ -42,7 +54,12 @@ test: lint
 	@tools/setup test
 	tools/env ansible-lint
 	tests/sanity/run
-	tools/env pytest tests/unit tests/integration
+	tools/env pytest tests/unit tests/integration --ignore=tests/integration/sandbox
+
+# Not yet part of `make test`: a hypervisor in a VM, and guests in it. Its image takes minutes to build.
+test-sandbox:
+	@tools/setup test
+	tools/env pytest tests/integration/sandbox
 
 clean:
 	rm -rf .venv .cache tests/output

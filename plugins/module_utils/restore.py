@@ -24,6 +24,8 @@ from ansible_collections.virtperf.vhost.plugins.module_utils.pinning.pinner impo
 from ansible_collections.virtperf.vhost.plugins.module_utils.pktgen.manager import undo_pktgen
 from ansible_collections.virtperf.vhost.plugins.module_utils.processes import undo_process
 from ansible_collections.virtperf.vhost.plugins.module_utils.qemu.manager import undo_vm
+from ansible_collections.virtperf.vhost.plugins.module_utils.throttle.limiter import undo_cpu_max
+from ansible_collections.virtperf.vhost.plugins.module_utils.vhost_cgroup.manager import undo_vhost_cgroup
 
 Undo = Callable[[Host, Mapping[str, Any]], str]
 UNDO: dict[str, Undo] = {
@@ -36,6 +38,8 @@ UNDO: dict[str, Undo] = {
     "qemu_vm": undo_vm,
     "pktgen": undo_pktgen,
     "guest_keys": undo_guest_keys,
+    "cpu_max": undo_cpu_max,
+    "vhost_cgroup": undo_vhost_cgroup,
 }
 
 

@@ -1,0 +1,192 @@
+# Copyright: (c) 2026, the virtperf.vhost authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module vhost_cgroup on real vhost workers of each layout, in the hypervisor in a VM.
+
+VMs are paused: their workers are there from the first moment on, and no guest has to boot. The cgroup tree, file by
+file, the cgroup of every thread and its affinity are compared before and after.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import bench
+import pytest
+
+CGROUP = "vhost-toplevel/the-vhost-killer"
+LIMIT = "1000 1000000"
+# Workers of devices that are opened from now on.
+MODE = """
+set -e
+modprobe -r vhost_vsock vhost_net vhost
+modprobe vhost fork_from_owner_default={mode}
+modprobe vhost_net
+modprobe vhost_vsock
+"""
+# Two interfaces, one of them of two queues, and a vhost-vsock whose worker is called as the others are. The worker of
+# the first is pinned.
+QEMU = """
+set -e
+ip tuntap add mode tap name cg0
+ip tuntap add mode tap multi_queue name cg1
+qemu-system-x86_64 -name guest=cgx -machine q35 -accel tcg -m 64 -nodefaults -display none -S -daemonize \
+  -netdev tap,id=a,ifname=cg0,script=no,downscript=no,vhost=on -device virtio-net-pci,netdev=a \
+  -netdev tap,id=b,ifname=cg1,script=no,downscript=no,vhost=on,queues=2 -device virtio-net-pci,netdev=b,mq=on \
+  -device vhost-vsock-pci,guest-cid=9 -pidfile /run/cgx.pid
+taskset -pc 1 $(ps -eLo lwp,comm | awk '$2 ~ /^vhost-/ {print $1}' | head -n 1)
+"""
+QEMU_ENDS = "kill $(cat /run/cgx.pid); sleep 1; ip link del cg0; ip link del cg1"
+LIBVIRT = """
+set -e
+cat >/run/cgx.xml <<X
+<domain type='kvm'><name>cgx</name><memory unit='MiB'>64</memory><vcpu>1</vcpu>
+<os><type arch='x86_64' machine='q35'>hvm</type></os><devices><emulator>/usr/bin/qemu-system-x86_64</emulator>
+<interface type='ethernet'><target dev='cg0'/><model type='virtio'/><driver name='vhost'/></interface>
+<interface type='ethernet'><target dev='cg1'/><model type='virtio'/><driver name='vhost' queues='2'/></interface>
+</devices></domain>
+X
+virsh create --paused /run/cgx.xml
+"""
+LIBVIRT_ENDS = "virsh destroy cgx"
+# Every file of the tree by name, those that a change of ours could touch with their text, and where every thread of a
+# VM is and may run. In one line, sorted.
+SNAPSHOT = """
+import glob, json, os
+CONFIGURED = "type subtree_control controllers max weight cpus mems effective idle partition".split()
+found = {}
+for directory, _directories, files in os.walk("/sys/fs/cgroup"):
+    for name in files:
+        path = os.path.join(directory, name)
+        wanted = name.split(".")[-1] in CONFIGURED and name.split(".")[0] in ("cgroup", "cpu", "cpuset")
+        try:
+            found[path] = open(path).read() if wanted else ""
+        except OSError as error:
+            found[path] = error.errno
+for path in glob.glob("/proc/[0-9]*/task/[0-9]*"):
+    try:
+        comm = open(path + "/comm").read().strip()
+        if comm.startswith(("vhost-", "qemu", "CPU ", "call_rcu", "IO ")):
+            found[path] = [comm, open(path + "/cgroup").read(), sorted(os.sched_getaffinity(int(path.split("/")[-1])))]
+    except OSError:
+        pass
+print(json.dumps(found, sort_keys=True))
+"""
+
+
+@pytest.fixture(scope="module")
+def hypervisor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """It runs; a directory for what the tests need."""
+    directory = tmp_path_factory.mktemp("cgroup")
+    for state in ("up", "down"):
+        done = bench.play("sandbox", {"sandbox_state": state, "sandbox_memory": "2GiB"}, directory)
+        assert done.status == 0, done.output
+        if state == "up":
+            yield directory
+
+
+def shell(name: str, script: str) -> dict[str, Any]:
+    return {"name": name, "ansible.builtin.shell": {"cmd": script, "executable": "/bin/bash"}, "register": name}
+
+
+def snapshot(name: str) -> dict[str, Any]:
+    return {"name": name, "ansible.builtin.command": {"argv": ["python3", "-c", SNAPSHOT]}, "register": name}
+
+
+def call(name: str, *, check: bool = False, **arguments: Any) -> dict[str, Any]:
+    given = {"cgroup": CGROUP, "vms": [{"name": "cgx"}], "cpu_max": LIMIT, **arguments}
+    return {
+        "name": name,
+        "virtperf.vhost.vhost_cgroup": given,
+        "check_mode": check,
+        "diff": True,
+        "register": name,
+    }
+
+
+def run(directory: Path, tasks: list[dict[str, Any]], ends: str) -> dict[str, Any]:
+    """The results of the tasks, by name; what was started is ended in any case."""
+    names = [task["register"] for task in tasks if "register" in task]
+    text = "{{ {" + ", ".join(f"'{name}': {name} | default(none)" for name in names) + "} | to_json }}"
+    keep = {"content": text, "dest": str(directory / "results.json"), "mode": "0600"}
+    last = [shell("ends", ends), {"name": "Keep", "ansible.builtin.copy": keep, "delegate_to": "localhost"}]
+    play = {"name": "Test", "hosts": "sandbox", "gather_facts": False}
+    playbook = directory / "playbook.yml"
+    playbook.write_text(json.dumps([{**play, "tasks": [{"name": "All", "block": tasks, "always": last}]}]))
+    words = ["tools/env", "ansible-playbook", "-i", "inventories/sandbox", str(playbook)]
+    done = subprocess.run(words, cwd=bench.CHECKOUT, capture_output=True, text=True, check=False, timeout=240)
+    assert done.returncode == 0, done.stdout + done.stderr
+    results: dict[str, Any] = json.loads((directory / "results.json").read_text())
+    return results
+
+
+@pytest.mark.parametrize(
+    ("mode", "begins", "ends", "layout", "kind"),
+    [
+        ("Y", QEMU, QEMU_ENDS, "qemu-thread", "threaded"),
+        ("N", QEMU, QEMU_ENDS, "kthread", "domain"),
+        ("Y", LIBVIRT, LIBVIRT_ENDS, "libvirt", "threaded"),
+        ("N", LIBVIRT, LIBVIRT_ENDS, "kthread", "domain"),
+    ],
+    ids=["thread of QEMU", "kernel thread", "libvirt", "kernel thread of libvirt's"],
+)
+def test_predicted_done_idempotent_and_undone_in_both_ways(
+    hypervisor: Path, mode: str, begins: str, ends: str, layout: str, kind: str
+) -> None:
+    tasks = [
+        shell("mode", MODE.format(mode=mode)),
+        shell("begins", begins),
+        snapshot("before"),
+        call("predicted", check=True),
+        call("done"),
+        call("again"),
+        call("foreseen", state="absent", check=True),
+        call("absent", state="absent"),
+        snapshot("between"),
+        call("once_more", cpus="0"),
+        {"name": "restored", "virtperf.vhost.restore": {}, "register": "restored"},
+        snapshot("after"),
+    ]
+    got = run(hypervisor, tasks, ends)
+    for predicted, done in (("predicted", "done"), ("foreseen", "absent")):
+        for key in ("changed", "actions", "groups", "workers", "diff"):
+            assert got[predicted][key] == got[done][key], (done, key)
+    assert not got["again"]["changed"]
+    (group,) = got["done"]["groups"]
+    assert (group["type"], group["cpu_max"]) == (kind, LIMIT)
+    assert [(w["interface"], w["layout"], w["cgroup"]) for w in got["again"]["workers"]] == [
+        (interface, layout, group["path"]) for interface in ("cg0", "cg1", "cg1")
+    ]
+    if layout == "libvirt":
+        assert group["path"].endswith("/libvirt/the-vhost-killer")
+    else:
+        assert group["path"] == f"/{CGROUP}"
+    assert got["once_more"]["groups"][0]["cpus_effective"] == "0"
+    before = json.loads(got["before"]["stdout"])
+    for name in ("between", "after"):
+        now = json.loads(got[name]["stdout"])
+        assert {path for path in {*before, *now} if before.get(path) != now.get(path)} == set()
+
+
+def test_what_cannot_be_had(hypervisor: Path) -> None:
+    """Said by the module on a real kernel's files, with nothing touched."""
+    refusals = {
+        "cpu": ({"cpus": "64"}, "cannot have CPU 64: the cgroup above does not have it"),
+        "domain": (
+            {"cgroup": "init.scope"},
+            "cannot turn threaded, as threads of QEMU need it (found: it has process 1",
+        ),
+        "slice": ({"cgroup": "system.slice/x"}, "below /system.slice have processes"),
+        "interface": ({"vms": [{"name": "cgx", "interface": "eth0"}]}, "its taps are cg0, cg1"),
+    }
+    calls = [{**call(name, **given), "ignore_errors": True} for name, (given, _message) in refusals.items()]
+    tasks = [shell("mode", MODE.format(mode="Y")), shell("begins", QEMU), snapshot("before"), *calls, snapshot("after")]
+    got = run(hypervisor, tasks, QEMU_ENDS)
+    for name, (_given, message) in refusals.items():
+        assert got[name]["failed"], name
+        assert message in got[name]["msg"]
+    assert got["before"]["stdout"] == got["after"]["stdout"]
