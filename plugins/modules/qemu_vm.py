@@ -39,7 +39,8 @@ options:
         required: true
       accel:
         description:
-          - The accelerator. V(auto) is KVM where a paused VM can be made with it, else emulation (TCG), with a warning.
+          - The accelerator. V(auto) is KVM where the CPU supports it and a paused VM can be made with it, else
+            emulation (TCG), with a warning.
           - A VM that runs keeps the one it was started with.
         type: str
         choices: [auto, kvm, tcg]

@@ -93,13 +93,16 @@ def resolve(qemu: Qemu, asked: str, name: str) -> Accelerator:
     return Accelerator(asked, "tcg", reason)
 
 
-def probe_kvm(qemu: Qemu, device: str = "/dev/kvm") -> str:
+def probe_kvm(qemu: Qemu, device: str = "/dev/kvm", cpuinfo: str = "/proc/cpuinfo") -> str:
     """Why KVM does not work, or "" when it does: a paused VM is made with it, asked, and ended.
 
-    /dev/kvm can exist, open and create VMs and still abort at the first vCPU.
+    /dev/kvm can exist, open and create VMs and still abort at the first vCPU. One that needs no help of the CPU's (PVM)
+    does run a VM, and emulates the guest's kernel instruction by instruction until it meets one that it does not know.
     """
     if not os.path.exists(device):
         return f"there is no {device}"
+    if _has_no_extension(cpuinfo):
+        return "the CPU has neither vmx nor svm, so that KVM can only emulate"
     words = [qemu.path, "-accel", "kvm", "-cpu", "host", "-m", "16M", "-S", "-no-user-config", "-nodefaults"]
     commands = ("qmp_capabilities", "query-status", "quit")
     script = "".join(json.dumps({"execute": name}) + "\n" for name in commands)
@@ -118,6 +121,16 @@ def probe_kvm(qemu: Qemu, device: str = "/dev/kvm") -> str:
         return ""
     lines = [line.strip() for line in done.stderr.decode(errors="replace").splitlines() if line.strip()]
     return lines[0].partition("qemu-system-")[2].partition(": ")[2] or lines[0] if lines else _how(done.returncode)
+
+
+def _has_no_extension(cpuinfo: str) -> bool:
+    """Whether an x86 CPU lacks what hardware virtualisation needs. Other CPUs do not list it, and are tried."""
+    try:
+        with open(cpuinfo, encoding="utf-8", errors="replace") as file:
+            flags = next((line.split() for line in file if line.startswith("flags")), [])
+    except OSError:
+        return False
+    return bool(flags) and not {"vmx", "svm"} & set(flags)
 
 
 def _how(status: int) -> str:

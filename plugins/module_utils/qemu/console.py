@@ -8,11 +8,14 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from ansible_collections.virtperf.vhost.plugins.module_utils.errors import VirtperfError
-from ansible_collections.virtperf.vhost.plugins.module_utils.qemu.instance import Instance
+from ansible_collections.virtperf.vhost.plugins.module_utils.qemu.instance import BROKEN, Observed
 
 _POLL_S = 0.05
+# A guest that hangs says nothing more; whether it does is asked so often.
+_ASK_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,26 @@ class Sign:
             )
 
 
-def wait(instances: Sequence[Instance], sign: Sign) -> dict[str, float]:
+class Guest(Protocol):
+    """A VM with a console: one of ours, or a domain of libvirt's."""
+
+    name: str
+    serial_path: str
+
+    def is_running(self) -> bool:
+        """Whether there is a process."""
+
+    def console_end(self) -> str:
+        """The end of what it has printed."""
+
+    def died(self) -> VirtperfError:
+        """The error that reports its death."""
+
+    def observe(self) -> Observed:
+        """Its status."""
+
+
+def wait(instances: Sequence[Guest], sign: Sign) -> dict[str, float]:
     """Wait until the console of each VM has said it; returns after how many s, by name.
 
     One that said it before counts. VirtperfError for the first one that dies, and for all that are not ready in time.
@@ -39,6 +61,7 @@ def wait(instances: Sequence[Instance], sign: Sign) -> dict[str, float]:
     begun = time.monotonic()
     waiting = [_Listener(instance, sign.text) for instance in instances]
     ready: dict[str, float] = {}
+    asked = begun
     while True:
         for listener in list(waiting):
             # In this order: what it said before its end is in the log when its end is seen.
@@ -50,6 +73,9 @@ def wait(instances: Sequence[Instance], sign: Sign) -> dict[str, float]:
                 raise listener.instance.died()
         if not waiting:
             return ready
+        if time.monotonic() - asked > _ASK_S:
+            _check_whole([listener.instance for listener in waiting])
+            asked = time.monotonic()
         if time.monotonic() - begun > sign.timeout_s:
             raise _never(sign, [listener.instance for listener in waiting])
         time.sleep(_POLL_S)
@@ -58,7 +84,7 @@ def wait(instances: Sequence[Instance], sign: Sign) -> dict[str, float]:
 class _Listener:
     """Reads what is new in a console's log, with enough of the old to find a text that came in two parts."""
 
-    def __init__(self, instance: Instance, text: str) -> None:
+    def __init__(self, instance: Guest, text: str) -> None:
         self.instance = instance
         self._text = text.encode()
         self._position = 0
@@ -74,7 +100,20 @@ class _Listener:
         return self._text in found
 
 
-def _never(sign: Sign, silent: Sequence[Instance]) -> VirtperfError:
+def _check_whole(instances: Sequence[Guest]) -> None:
+    """Raise for the first one whose guest has been stopped for good."""
+    for instance in instances:
+        status = instance.observe().status
+        if status in BROKEN:
+            raise VirtperfError(
+                f"VM {instance.name} will not go on: QEMU calls it {status}",
+                found=instance.console_end() or "nothing was ever printed",
+                way_out="see dmesg on the host; accel: tcg does without KVM",
+                log_end=instance.console_end(),
+            )
+
+
+def _never(sign: Sign, silent: Sequence[Guest]) -> VirtperfError:
     ends = {instance.name: instance.console_end() for instance in silent}
     shown = "\n".join(
         f"-- {instance.name}, which QEMU calls {instance.observe().status}, ends with:\n"

@@ -47,6 +47,8 @@ _WAITS = re.compile(r"Unable to connect character device|QEMU waiting for connec
 PAUSED = frozenset({"paused", "prelaunch"})
 # The guest can go on from these with "cont".
 RESUMABLE = PAUSED | {"io-error"}
+# The process is there, and the guest will not go on.
+BROKEN = frozenset({"internal-error", "guest-panicked"})
 # Not a word of QMP's: the process runs and does not answer.
 SILENT = "silent"
 STOPPED = "stopped"

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -27,7 +28,7 @@ def lab(monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
 
 
 def probe(lab: Lab) -> str:
-    return accel.probe_kvm(accel.find(), device=str(lab.behaviour))
+    return accel.probe_kvm(accel.find(), device=str(lab.behaviour), cpuinfo="/no/such/cpuinfo")
 
 
 def test_a_version_is_numbers(lab: Lab) -> None:
@@ -53,6 +54,24 @@ class TestKvm:
     def test_aborts_without_a_word(self, lab: Lab) -> None:
         lab.behave(kvm_says="")
         assert probe(lab) == "QEMU ended with signal SIGABRT"
+
+    @pytest.mark.parametrize(
+        ("flags", "says"),
+        [
+            ("fpu vme de hypervisor", "the CPU has neither vmx nor svm, so that KVM can only emulate"),
+            ("fpu vmx hypervisor", ""),
+            ("fpu svm", ""),
+        ],
+    )
+    def test_without_the_cpus_help_it_only_emulates(self, lab: Lab, tmp_path: Path, flags: str, says: str) -> None:
+        cpuinfo = tmp_path / "cpuinfo"
+        cpuinfo.write_text(f"processor\t: 0\nvmx_not\t: svm\nflags\t\t: {flags}\n\n")
+        assert accel.probe_kvm(accel.find(), str(lab.behaviour), str(cpuinfo)) == says
+
+    def test_other_cpus_list_no_flags_and_are_tried(self, lab: Lab, tmp_path: Path) -> None:
+        cpuinfo = tmp_path / "cpuinfo"
+        cpuinfo.write_text("processor\t: 0\nFeatures\t: fp asimd\n")
+        assert accel.probe_kvm(accel.find(), str(lab.behaviour), str(cpuinfo)) == ""
 
     def test_is_not_there(self, lab: Lab) -> None:
         assert accel.probe_kvm(accel.find(), "/no/such/kvm") == "there is no /no/such/kvm"

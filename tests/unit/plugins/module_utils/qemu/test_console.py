@@ -18,7 +18,7 @@ from ansible_collections.virtperf.vhost.plugins.module_utils.errors import Virtp
 from ansible_collections.virtperf.vhost.plugins.module_utils.journal import Journal
 from ansible_collections.virtperf.vhost.plugins.module_utils.qemu import console, manager
 from ansible_collections.virtperf.vhost.plugins.module_utils.qemu.console import Sign
-from ansible_collections.virtperf.vhost.plugins.module_utils.qemu.instance import Instance, Limits
+from ansible_collections.virtperf.vhost.plugins.module_utils.qemu.instance import Instance, Limits, Observed
 from ansible_collections.virtperf.vhost.tests.unit.plugins.module_utils.qemu.fake_qemu import Lab, installed
 
 SIGN = Sign("virtperf: ready", 5)
@@ -79,6 +79,15 @@ def test_a_death_is_told_at_once(lab: Lab) -> None:
     with pytest.raises(VirtperfError, match=r"guest has died[^$]*SeaBIOS"):
         console.wait([guest], SIGN)
     assert time.monotonic() - begun < 2
+
+
+def test_a_guest_that_will_not_go_on_is_not_waited_for(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(console, "_ASK_S", 0.1)
+    (guest,) = start(lab, "guest")
+    monkeypatch.setattr(Instance, "observe", lambda _self: Observed("internal-error"))
+    say(guest, "Booting\n")
+    with pytest.raises(VirtperfError, match=r"guest will not go on: QEMU calls it internal-error[^$]*Booting"):
+        console.wait([guest], SIGN)
 
 
 def test_what_was_started_with_it_is_stopped_again_and_the_rest_stays(lab: Lab) -> None:
