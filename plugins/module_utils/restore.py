@@ -19,11 +19,17 @@ from ansible_collections.virtperf.vhost.plugins.module_utils.host import Host
 from ansible_collections.virtperf.vhost.plugins.module_utils.hugepages import undo_pool
 from ansible_collections.virtperf.vhost.plugins.module_utils.hugetlbfs import undo_mount
 from ansible_collections.virtperf.vhost.plugins.module_utils.journal import Entry, Journal
+from ansible_collections.virtperf.vhost.plugins.module_utils.kernel_module.manager import undo_kernel_module
+from ansible_collections.virtperf.vhost.plugins.module_utils.kernel_setting import undo_kernel_setting
+from ansible_collections.virtperf.vhost.plugins.module_utils.lab_network.manager import undo_lab_network
+from ansible_collections.virtperf.vhost.plugins.module_utils.libvirt_domain.manager import undo_domain
 from ansible_collections.virtperf.vhost.plugins.module_utils.pci.bind import undo_pci_driver
 from ansible_collections.virtperf.vhost.plugins.module_utils.pinning.pinner import undo_pins
 from ansible_collections.virtperf.vhost.plugins.module_utils.pktgen.manager import undo_pktgen
 from ansible_collections.virtperf.vhost.plugins.module_utils.processes import undo_process
 from ansible_collections.virtperf.vhost.plugins.module_utils.qemu.manager import undo_vm
+from ansible_collections.virtperf.vhost.plugins.module_utils.service_state import undo_service_state
+from ansible_collections.virtperf.vhost.plugins.module_utils.stream_end.manager import undo_stream_end
 from ansible_collections.virtperf.vhost.plugins.module_utils.throttle.limiter import undo_cpu_max
 from ansible_collections.virtperf.vhost.plugins.module_utils.vhost_cgroup.manager import undo_vhost_cgroup
 
@@ -36,10 +42,16 @@ UNDO: dict[str, Undo] = {
     "vcpu_pin": undo_pins,
     "pci_driver": undo_pci_driver,
     "qemu_vm": undo_vm,
+    "libvirt_domain": undo_domain,
     "pktgen": undo_pktgen,
     "guest_keys": undo_guest_keys,
     "cpu_max": undo_cpu_max,
     "vhost_cgroup": undo_vhost_cgroup,
+    "kernel_module": undo_kernel_module,
+    "kernel_setting": undo_kernel_setting,
+    "service_state": undo_service_state,
+    "stream_end": undo_stream_end,
+    "lab_network": undo_lab_network,
 }
 
 

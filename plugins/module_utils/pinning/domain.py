@@ -21,6 +21,10 @@ from ansible_collections.virtperf.vhost.plugins.module_utils.errors import Virtp
 from ansible_collections.virtperf.vhost.plugins.module_utils.pinning.request import EMULATOR, IOTHREAD, VCPU
 
 _MISSING = "install Debian's python3-libvirt, and run the task with ansible_python_interpreter=/usr/bin/python3"
+_NOT_THERE = (
+    "install Debian's libvirt-daemon-system, start libvirtd or virtqemud (systemctl start libvirtd), or give another "
+    "libvirt_uri"
+)
 
 
 class Domain:
@@ -75,13 +79,20 @@ def _number(role: str, which: str) -> int:
 @contextlib.contextmanager
 def connect(uri: str) -> Iterator[Any]:
     """A connection, with ``find`` to look up domains by name or UUID."""
+    with opened(uri) as (connection, api, qemu_api):
+        yield lambda name: _find(connection, api, qemu_api, name)
+
+
+@contextlib.contextmanager
+def opened(uri: str) -> Iterator[tuple[Any, Any, Any]]:
+    """A connection, and the two modules of libvirt's that go with it."""
     api, qemu_api = _import()
     # libvirt prints every failure to standard error besides raising it.
     api.registerErrorHandler(lambda _context, _error: None, None)
-    with told(api, f"libvirt at {uri} cannot be reached", "start libvirtd or virtqemud, or give another libvirt_uri"):
+    with told(api, f"libvirt at {uri} cannot be reached", _NOT_THERE):
         connection = api.open(uri)
     try:
-        yield lambda name: _find(connection, api, qemu_api, name)
+        yield connection, api, qemu_api
     finally:
         connection.close()
 

@@ -13,12 +13,12 @@ import stat
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from ansible_collections.virtperf.vhost.plugins.module_utils.errors import VirtperfError
 from ansible_collections.virtperf.vhost.plugins.module_utils.host import Host
 from ansible_collections.virtperf.vhost.plugins.module_utils.memory import human, parse_size
-from ansible_collections.virtperf.vhost.plugins.module_utils.qemu.definition import Definition, Disk
+from ansible_collections.virtperf.vhost.plugins.module_utils.qemu.definition import Disk
 
 _PATIENCE_S = 30.0
 
@@ -33,7 +33,23 @@ class Overlay:
     makes: bool
 
 
-def overlay_path(host: Host, definition: Definition, number: int) -> str:
+class Owner(Protocol):
+    """Whoever has disks: a VM of ours, or a domain of libvirt's."""
+
+    @property
+    def name(self) -> str:
+        """Becomes part of the overlays' names."""
+
+    @property
+    def disks(self) -> Sequence[Disk]:
+        """In the order of their numbers."""
+
+    @property
+    def overlay_dir(self) -> str:
+        """Where the overlays are, or ""."""
+
+
+def overlay_path(host: Host, definition: Owner, number: int) -> str:
     """Where the overlay of a disk is; "" for one that is only read. Not in the runtime directory: that is memory."""
     if definition.disks[number].readonly:
         return ""
@@ -41,7 +57,7 @@ def overlay_path(host: Host, definition: Definition, number: int) -> str:
     return os.path.join(directory, f"virtperf-{definition.name}-disk{number}.qcow2")
 
 
-def overlay_paths(host: Host, definition: Definition) -> tuple[str, ...]:
+def overlay_paths(host: Host, definition: Owner) -> tuple[str, ...]:
     """One for each disk."""
     return tuple(overlay_path(host, definition, number) for number in range(len(definition.disks)))
 
@@ -51,7 +67,7 @@ def own_directory(host: Host, name: str) -> str:
     return os.path.join(host.state, "qemu", name)
 
 
-def plan_overlays(host: Host, definition: Definition) -> list[Overlay]:
+def plan_overlays(host: Host, definition: Owner) -> list[Overlay]:
     """What is to be made before a start; VirtperfError when a disk cannot be had."""
     overlays = []
     for number, disk in enumerate(definition.disks):

@@ -43,6 +43,8 @@ class Lab:
         self.name = f"test-{os.getpid()}"
         self.directory = directory
         self.ports = dict(zip(guests, _free_ports(len(guests)), strict=True))
+        # What goes before each command, such as nsenter.
+        self.within: Sequence[str] = ()
         self.files = Path(f"~/.local/state/virtperf/labs/{self.name}").expanduser()
         self.inventory = directory / "lab.yml"
         described = [{"name": name, "port": port} for name, port in self.ports.items()]
@@ -57,6 +59,7 @@ class Lab:
         """Run a playbook on it, the collection's by its name or one of a file."""
         done = subprocess.run(
             [
+                *self.within,
                 *(str(bench.CHECKOUT / "tools/env"), "ansible-playbook", "-i", str(inventory or self.inventory)),
                 *(str(playbook) if isinstance(playbook, Path) else f"virtperf.vhost.{playbook}", *arguments),
                 *("-e", json.dumps(variables)),

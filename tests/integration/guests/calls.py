@@ -9,6 +9,7 @@ import io
 import json
 import subprocess
 import tarfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,13 +45,19 @@ for line in sys.stdin:
 
 
 def call(
-    module: str, arguments: dict[str, Any], *, check: bool = False, state: Path | None = None, python: str = "python"
+    module: str,
+    arguments: dict[str, Any],
+    *,
+    check: bool = False,
+    state: Path | None = None,
+    python: str = "python",
+    within: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Its result, failed or not. ``state`` stands in for /var/lib, and /run is empty then."""
+    """Its result, failed or not. ``state`` stands in for /var/lib, and /run is empty then; ``within`` goes before."""
     paths = [bench.CHECKOUT / ".venv/collections", *([_ansible()] if python != "python" else [])]
     command = [str(bench.CHECKOUT / "tools/env"), "env", f"PYTHONPATH={':'.join(map(str, paths))}", python, "-m"]
     done = subprocess.run(
-        [*(apart(state) if state else []), *command, f"{MODULES}.{module}"],
+        [*within, *(apart(state) if state else []), *command, f"{MODULES}.{module}"],
         input=_given(arguments, check),
         capture_output=True,
         cwd=bench.CHECKOUT,
