@@ -36,10 +36,8 @@ RETURN = r"""
 _value:
   description:
     - C(launches) are for M(virtperf.vhost.reflect_run), C(definition) is for M(virtperf.vhost.run_open).
-    - C(hugepages) and C(mounts) are for M(virtperf.vhost.hugepages), C(lines) are the plan in plain words, C(seconds)
-      is an estimate of the time it takes.
-    - C(guests) is whether any far end is in a guest, which then needs an image; C(packages) are the Debian packages
-      that the host must have.
+    - C(needs) is for P(virtperf.vhost.study_needs#filter), C(lines) are the plan in plain words, C(seconds) is an
+      estimate of the time it takes.
   type: dict
 """
 

@@ -20,7 +20,7 @@ from ansible_collections.virtperf.vhost.plugins.module_utils import hugetlbfs, p
 from ansible_collections.virtperf.vhost.plugins.module_utils.cgroup import hierarchy
 from ansible_collections.virtperf.vhost.plugins.module_utils.host import Host
 from ansible_collections.virtperf.vhost.plugins.module_utils.memory import label, meminfo, read_memory
-from ansible_collections.virtperf.vhost.plugins.module_utils.vhost import abilities, vms, workers
+from ansible_collections.virtperf.vhost.plugins.module_utils.vhost import abilities, threads, vms, workers
 
 
 def gather(host: Host, run_id: str = "", *, probe_kvm: bool = False) -> dict[str, Any]:
@@ -82,7 +82,7 @@ def _hugepages(host: Host) -> dict[str, Any]:
 def _vms(host: Host, unreadable: list[str]) -> list[dict[str, Any]]:
     found = workers.find(host, vms.find(host, unreadable))
     unreadable += [f"{host.proc}/{one.vm.pid}/fd" for one in found if one.devices is None]
-    return [one.facts() for one in found]
+    return [{**one.facts(), "threads": threads.facts(host, one.vm.pid, one.workers)} for one in found]
 
 
 def _virtualization(host: Host) -> dict[str, Any]:

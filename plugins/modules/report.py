@@ -14,6 +14,8 @@ author: The virtperf.vhost authors (@virtperf)
 description:
   - Gathers the records below C(hosts/) in the directory of a run into C(trials.jsonl), each trial once, and writes
     C(table.txt), C(report.html) and the end of C(manifest.json). Each file is either written whole or left as it was.
+  - Of the study C(throttle) the report draws the time series that C(samples/) has for the records. One that is missing
+    or cannot be read is a note, and no failure.
   - Valid trials are summarised cell by cell; invalid ones are kept and shown, and never part of a number. When a cell
     has more valid trials than it needs, the newest count.
   - The table is shown on the screen as well.

@@ -22,6 +22,7 @@ description:
   - For each phase a verdict says what limited the stream, with the evidence.
   - Each timeline's records are on disk before the next begins, in C(/var/lib/virtperf/runs/<run_id>/throttle.jsonl),
     its samples beside it in C(samples/).
+  - An action plugin of the same name shows a line of progress at least every 5 seconds.
   - The limits that were there are in the host's journal before the first is changed, and are put back at each
     timeline's end. M(virtperf.vhost.restore) does so when this module was killed.
 options:
@@ -159,6 +160,26 @@ options:
     description: Traffic before the first phase, in seconds.
     type: float
     default: 2.0
+  trace:
+    description:
+      - Look at the vhost workers with C(bpftrace) all along, and add C(trace) to each record. What it counts is kept
+        in the kernel, apart for each phase.
+      - Histograms for each worker of the time from a wake-up until it ran (C(wakeup_delay_us)), of the time that it
+        was kept from going on (C(held_us)), and of packets and bytes for each run of its handlers
+        (C(tx_run_packets), C(tx_run_bytes), C(rx_run_packets), C(rx_run_bytes)) and each wake-up (C(wakeup_packets),
+        C(wakeup_bytes)). A bucket is from, to, and how many. Bytes are with virtio-net headers, and C(tx) is what a
+        guest sends.
+      - Counts of C(vhost_signal) for each worker (C(signals)), and of packets that an interface dropped (C(drops)), by
+        the kernel's reason and function. C(FULL_RING) in C(tun_net_xmit) is a tap whose ring is full.
+      - What the sender's TCP sent again, by its kernel's own counters (C(retransmits)), of all its connections and at
+        the pace of O(socket_seconds). They are read as files, for bpftrace in a guest would cost what is
+        measured.
+      - What this kernel cannot tell is in C(absent) of the record, with the reason. The verdict's rules are the same
+        with a trace; what it shows is added to the evidence.
+      - It costs CPU time, most of it with each packet and each switch of threads. C(observed.trace) says that it
+        was on; compare rates with each other only where it was the same.
+    type: bool
+    default: false
   host:
     description: The host's name in the inventory, for the records.
     type: str
@@ -261,6 +282,7 @@ from ansible_collections.virtperf.vhost.plugins.module_utils.journal import Jour
 from ansible_collections.virtperf.vhost.plugins.module_utils.module import RUN_ARGUMENTS, run_module
 from ansible_collections.virtperf.vhost.plugins.module_utils.records import RecordFile
 from ansible_collections.virtperf.vhost.plugins.module_utils.sampler.sources import open_sources
+from ansible_collections.virtperf.vhost.plugins.module_utils.throttle import trace
 from ansible_collections.virtperf.vhost.plugins.module_utils.throttle.limiter import CpuMaxFiles
 from ansible_collections.virtperf.vhost.plugins.module_utils.throttle.setup import (
     ENDS,
@@ -303,6 +325,8 @@ def work(module: AnsibleModule, host: Host) -> dict[str, Any]:
     # What is missing is found before anything is started or changed; each timeline opens its own.
     for source in open_sources(host, made.interfaces, made.threads, made.cgroups).all:
         source.close()
+    if made.trace:
+        trace.prepare(host, made)
     if module.check_mode:
         return {"changed": True, "records": records, "trials": 0, "invalid": 0, "reasons": []}
     processes.name_myself("throttle_run")
@@ -341,6 +365,7 @@ def main() -> None:
             "socket_seconds": {"type": "float", "default": 1.0},
             "settle_seconds": {"type": "float", "default": 2.0},
             "warmup_seconds": {"type": "float", "default": 2.0},
+            "trace": {"type": "bool", "default": False},
             "host": {"type": "str", "default": "localhost"},
             **RUN_ARGUMENTS,
         },

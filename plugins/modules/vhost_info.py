@@ -312,6 +312,18 @@ vhost_info:
               cgroup: /user.slice/user-0.slice/session-3.scope
               cpu: 1
               cpus: 0-3
+        threads:
+          description:
+            - The threads that its traffic runs on. V(role) is V(worker), V(vcpu) or V(emulator) (QEMU's main thread),
+              V(number) counts those of a role, V(pid) is the process it belongs to, V(start) when it was started, in
+              clock ticks after boot.
+            - No V(vcpu) is told of a QEMU without C(debug-threads=on).
+          returned: success
+          type: list
+          elements: dict
+          sample:
+            - {role: worker, number: 0, pid: 4711, tid: 4715, start: 123456}
+            - {role: vcpu, number: 0, pid: 4711, tid: 4713, start: 123450}
     testpmd:
       description:
         - DPDK's testpmd in the search path, and its version.

@@ -5,24 +5,24 @@
 
 from __future__ import annotations
 
-from ansible_collections.virtperf.vhost.plugins.plugin_utils.grid import Grid
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.cell_group import CellGroup
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.wording import listed
 
 _ACCELERATORS = {"tcg": "tcg (emulation)"}
 
 
-def accelerators(grid: Grid) -> str:
-    """What ran the guests of a grid, "" where there were none."""
+def accelerators(group: CellGroup) -> str:
+    """What ran the guests of a study, "" where there were none."""
     found = dict.fromkeys(
-        str(record.observed["accel"]) for cell in grid.cells for record in cell.records if record.observed.get("accel")
+        str(record.observed["accel"]) for cell in group.cells for record in cell.records if record.observed.get("accel")
     )
     return listed([_ACCELERATORS.get(name, name) for name in found])
 
 
-def warnings(grid: Grid) -> list[str]:
+def warnings(group: CellGroup) -> list[str]:
     """Each warning that came with a trial, once."""
     found: dict[str, None] = {}
-    for cell in grid.cells:
+    for cell in group.cells:
         for record in cell.records:
             said = record.observed.get("warnings")
             found.update(dict.fromkeys(str(warning) for warning in said) if isinstance(said, list) else {})

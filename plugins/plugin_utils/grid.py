@@ -5,14 +5,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.analysis import CellSummary
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.cell_group import CellGroup
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.records import cell_key
-from ansible_collections.virtperf.vhost.plugins.plugin_utils.wording import count, row_factors, row_label
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.wording import row_factors, row_label
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +29,8 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Grid:
-    """What one study measured on one host. ``factors`` names what goes down, ``sizes`` what goes across."""
+class Grid(CellGroup):
+    """What the study reflect measured on one host. ``factors`` names what goes down, ``sizes`` what goes across."""
 
     host: str
     study: str
@@ -44,37 +44,9 @@ class Grid:
         return [row.cells[size] for row in self.rows for size in self.sizes if size in row.cells]
 
     @property
-    def asked(self) -> list[CellSummary]:
-        """The cells that were not skipped."""
-        return [cell for cell in self.cells if not cell.skipped]
-
-    @property
-    def incomplete(self) -> list[CellSummary]:
-        """The cells with fewer valid trials than were asked for."""
-        return [cell for cell in self.cells if not cell.is_complete]
-
-    @property
     def measured_rows(self) -> list[Row]:
         """The rows with a rate in at least one cell."""
         return [row for row in self.rows if any(cell.rates for cell in row.cells.values())]
-
-    def skipped(self) -> dict[str, list[CellSummary]]:
-        """The cells that were not to be measured after all, by the reason."""
-        by_reason: dict[str, list[CellSummary]] = {}
-        for cell in self.cells:
-            if cell.skipped:
-                by_reason.setdefault(cell.skipped, []).append(cell)
-        return by_reason
-
-    def limits(self) -> list[tuple[str, int]]:
-        """Each verdict with the number of cells it holds for, the most frequent first."""
-        return Counter(cell.verdict.limit for cell in self.asked).most_common()
-
-    @property
-    def trials(self) -> str:
-        """How many valid trials a measured cell has: 3 trials, or 2 to 3 trials."""
-        numbers = sorted({len(cell.counted) for cell in self.cells if cell.counted} or {0})
-        return count(numbers[0], "trial") if len(numbers) == 1 else f"{numbers[0]} to {count(numbers[-1], 'trial')}"
 
 
 def lay_out(summaries: Sequence[CellSummary]) -> list[Grid]:

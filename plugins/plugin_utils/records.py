@@ -116,6 +116,16 @@ class Record:
         return self.raw.get("samples") or ()
 
     @property
+    def series(self) -> str:
+        """The file of samples that the trial is a part of, as its host calls it; "" where there is none."""
+        return str(self.raw.get("series") or "")
+
+    @property
+    def timeline(self) -> Mapping[str, Any] | None:
+        """When the phase began and ended, in seconds since its series did; None where it was not run."""
+        return self.raw.get("timeline")
+
+    @property
     def identity(self) -> tuple[str, str, str, int, str]:
         """Two lines with the same identity are two copies of one trial."""
         return (self.host, self.study, cell_key(self.cell), self.trial, self.started_at)
@@ -235,6 +245,10 @@ _SAMPLES = _Kind(
     "a list of pairs [seconds, packets per second]",
     lambda value: isinstance(value, list) and all(_is_sample(v) for v in value),
 )
+_TIMELINE = _Kind(
+    "an object with the numbers set_to_s and end_s",
+    lambda value: isinstance(value, dict) and all(_is_number(value.get(name)) for name in ("set_to_s", "end_s")),
+)
 
 _IN_CELL: Mapping[str, Mapping[str, _Kind]] = {
     "reflect": {"driver": _TEXT, "queues": _COUNT, "packet_size": _COUNT},
@@ -276,7 +290,7 @@ _WHEN_VALID: Mapping[str, _Kind] = {
     "verdict": _OBJECT,
 }
 # May be absent or null. In an invalid record that holds for everything measured.
-_OPTIONAL: Mapping[str, _Kind] = {"samples": _SAMPLES}
+_OPTIONAL: Mapping[str, _Kind] = {"samples": _SAMPLES, "series": _TEXT, "timeline": _TIMELINE}
 _IN_VERDICT: Mapping[str, _Kind] = {"limit": _TEXT, "evidence": _TEXT}
 _IN_METRICS: Mapping[str, Mapping[str, _Kind]] = {
     "reflect": {"rx_pps": _RATE},

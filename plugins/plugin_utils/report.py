@@ -17,15 +17,25 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from ansible_collections.virtperf.vhost.plugins.plugin_utils import figures, sketch, wording
-from ansible_collections.virtperf.vhost.plugins.plugin_utils.analysis import NO_TRIAL, UNSTABLE_SPREAD, CellSummary
+from ansible_collections.virtperf.vhost.plugins.plugin_utils import (
+    figures,
+    sketch,
+    throttle_analysis,
+    throttle_section,
+    throttle_wording,
+    wording,
+)
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.analysis import UNSTABLE_SPREAD, CellSummary
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.circumstances import accelerators, warnings
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.facts import flatten, is_command, versions
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.grid import Grid
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.records import Record
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.reference import Comparison, compare_with_reference
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.reference_table import LINES as REFERENCE_LINES
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.samples import AllSeries
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.setup import Setting, compare
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.studies import Result
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.trials import NO_TRIAL, JudgedCell
 
 # A page with more records than this names their lines only.
 RECORDS_AT_MOST = 300
@@ -40,23 +50,19 @@ _FACTS_IN_FULL = 60
 _NOT_A_LIMIT = {"undetermined": "undetermined", "unstable": "unstable", NO_TRIAL: "without a valid trial"}
 
 _UNKNOWN = "–"
+_NOTHING_MEASURED = "No cell has a valid trial."
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """What the page says about one grid."""
+    """What the page says about one study on one host, whatever the study."""
 
     anchor: str
-    grid: Grid
-    figures: Sequence[figures.Figure]
-    # Row labels to the place of the row among those drawn, and how many rows with a rate are not drawn.
-    series: Mapping[str, int]
-    rows_left_out: int
+    result: Result
     # Reasons for skipping, with the cells each holds for.
-    skipped: Mapping[str, Sequence[CellSummary]]
-    ends: Sequence[str]
+    skipped: Mapping[str, Sequence[JudgedCell]]
     settings: Sequence[Setting]
     facts: Sequence[tuple[str, str]]
     definition: Sequence[tuple[str, str]]
@@ -65,35 +71,84 @@ class Section:
     # What ran the guests, and what came with the trials as a warning.
     accelerators: str
     warnings: Sequence[str]
+
+    @property
+    def study(self) -> str:
+        """The study's name; the template of its part of the page is called after it."""
+        return self.result.study
+
+    @property
+    def host(self) -> str:
+        """The host's name in the inventory."""
+        return self.result.host
+
+    @property
+    def plots(self) -> Mapping[str, Mapping[str, Any]]:
+        """All its plots by the names that the page has for them."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReflectSection(Section):
+    """A grid of the study reflect."""
+
+    grid: Grid
+    figures: Sequence[figures.Figure]
+    # Row labels to the place of the row among those drawn, and how many rows with a rate are not drawn.
+    series: Mapping[str, int]
+    rows_left_out: int
+    ends: Sequence[str]
     reference: Comparison | None
+
+    @property
+    def plots(self) -> Mapping[str, Mapping[str, Any]]:
+        """One of each figure."""
+        return {f"{self.anchor}-{figure.key}": figure.plot for figure in self.figures}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThrottleSection(Section):
+    """The timelines of the study throttle."""
+
+    parts: Sequence[throttle_section.Part]
+
+    @property
+    def plots(self) -> Mapping[str, Mapping[str, Any]]:
+        """One of each trial of a timeline, and the ladders."""
+        return {name: figure.plot for part in self.parts for name, figure in part.plots}
 
 
 def render_report(
-    grids: Sequence[Grid],
+    results: Sequence[Result],
     records: Sequence[Record],
     manifest: Mapping[str, Any],
     notes: Sequence[str],
     *,
+    series: AllSeries | None = None,
     reference: bool = False,
 ) -> str:
     """The page. Raises PlotlyError where plotly is missing.
 
-    ``records`` are all lines of trials.jsonl in their order, ``notes`` what was forgiven while they were read.
-    ``reference`` adds the figures of the measurement that a study follows.
+    ``records`` are all lines of trials.jsonl in their order, ``notes`` what was forgiven while they were read,
+    ``series`` the samples that came with them. ``reference`` adds the figures of the measurement that a study follows.
     """
-    cells = [cell for grid in grids for cell in grid.cells]
+    grids = [result for result in results if isinstance(result, Grid)]
+    timelines = [result for result in results if not isinstance(result, Grid)]
+    cells = [cell for result in results for cell in result.cells]
     anchors = {id(cell): f"cell-{number}" for number, cell in enumerate(cells, start=1)}
     show_records = len(records) <= RECORDS_AT_MOST
-    sections = [_section(grid, number, manifest, reference) for number, grid in enumerate(grids, start=1)]
-    plots = {f"{section.anchor}-{figure.key}": figure.plot for section in sections for figure in section.figures}
-    sketches = {anchors[id(cell)]: drawn for cell in cells if show_records and (drawn := sketch.sketch(cell))}
+    sections = [_section(one, number, manifest, series or {}, reference) for number, one in enumerate(results, start=1)]
+    measured = [cell for grid in grids for cell in grid.cells]
+    sketches = {anchors[id(cell)]: drawn for cell in measured if show_records and (drawn := sketch.sketch(cell))}
     environment = _environment()
     environment.filters["anchor"] = lambda cell: anchors[id(cell)]
+    heads = [headline(grids) if grids else "", throttle_section.sentence(timelines)]
+    told = [headline_cells(grids), throttle_section.sentence_cells(timelines)]
     return environment.get_template("report.html.j2").render(
         manifest=manifest,
-        headline=headline(grids),
-        headline_cells=headline_cells(grids),
-        limits=limits_sentence(grids),
+        headline=" ".join(filter(None, heads)) or _NOTHING_MEASURED,
+        headline_cells=" ".join(filter(None, told)),
+        limits=limits_sentence(results),
         created=_date(manifest["created_at"]),
         notes=notes,
         incomplete=[cell for cell in cells if not cell.is_complete],
@@ -102,14 +157,16 @@ def render_report(
         rows_in_full=_ROWS_IN_FULL,
         facts_in_full=_FACTS_IN_FULL,
         sections=sections,
+        grid_sections=[section for section in sections if isinstance(section, ReflectSection)],
         records=records,
         show_records=show_records,
         sketches=sketches,
-        plots=plots,
+        plots={name: plot for section in sections for name, plot in section.plots.items()},
         plotly=Markup(figures.plotly_script()),
         unstable=wording.percent(UNSTABLE_SPREAD),
         reference_lines=REFERENCE_LINES,
         sketch_box=f"0 0 {sketch.WIDTH} {sketch.HEIGHT}",
+        throttle=throttle_wording,
     )
 
 
@@ -117,7 +174,7 @@ def headline(grids: Sequence[Grid]) -> str:
     """The result in one sentence."""
     best = _best(grids)
     if best is None:
-        return "No cell has a valid trial."
+        return _NOTHING_MEASURED
     fastest, widest = best
     several = len({grid.host for grid in grids}) > 1
     sentence = (
@@ -147,11 +204,11 @@ def _best(grids: Sequence[Grid]) -> tuple[CellSummary, CellSummary] | None:
     return (max(measured, key=_median), max(measured, key=_l1)) if measured else None
 
 
-def limits_sentence(grids: Sequence[Grid]) -> str:
+def limits_sentence(results: Sequence[Result]) -> str:
     """What limited the cells, in one sentence."""
     counts: Counter[str] = Counter()
-    for grid in grids:
-        counts.update(dict(grid.limits()))
+    for result in results:
+        counts.update(dict(result.limits()))
     if not counts:
         return ""
     named = {limit: number for limit, number in counts.most_common() if limit not in _NOT_A_LIMIT}
@@ -176,29 +233,36 @@ def _doubt(cell: CellSummary) -> str:
     return " (two modes)" if cell.rates.modes else f" (trials {wording.percent(cell.rates.spread)} apart)"
 
 
-def _section(grid: Grid, number: int, manifest: Mapping[str, Any], reference: bool) -> Section:
-    facts = manifest["facts"].get(grid.host, {})
-    definition = manifest["studies"].get(grid.study, {})
-    records = [record for cell in grid.cells for record in cell.records]
-    series = {row.label: series for series, row in enumerate(figures.rows_drawn(grid))}
-    return Section(
-        anchor=f"result-{number}",
-        grid=grid,
-        figures=figures.draw(grid),
-        series=series,
-        rows_left_out=len(grid.measured_rows) - len(series),
-        skipped=grid.skipped(),
-        ends=figures.ends(grid),
-        settings=compare(records),
-        facts=list(flatten(facts)),
-        definition=[
+def _section(result: Result, number: int, manifest: Mapping[str, Any], series: AllSeries, reference: bool) -> Section:
+    facts = manifest["facts"].get(result.host, {})
+    definition = manifest["studies"].get(result.study, {})
+    records = [record for cell in result.cells for record in cell.records]
+    anchor = f"result-{number}"
+    common: dict[str, Any] = {
+        "anchor": anchor,
+        "result": result,
+        "skipped": result.skipped(),
+        "settings": compare(records),
+        "facts": list(flatten(facts)),
+        "definition": [
             item for key, value in definition.items() if key not in ("cells", "skipped") for item in flatten(value, key)
         ],
-        versions=versions(facts),
-        invalid=[record for record in records if not record.valid],
-        accelerators=accelerators(grid),
-        warnings=warnings(grid),
-        reference=compare_with_reference(grid, facts) if reference else None,
+        "versions": versions(facts),
+        "invalid": [record for record in records if not record.valid],
+        "accelerators": accelerators(result),
+        "warnings": warnings(result),
+    }
+    if not isinstance(result, Grid):
+        return ThrottleSection(parts=throttle_section.parts_of(result, series, anchor), **common)
+    rows = {row.label: place for place, row in enumerate(figures.rows_drawn(result))}
+    return ReflectSection(
+        grid=result,
+        figures=figures.draw(result),
+        series=rows,
+        rows_left_out=len(result.measured_rows) - len(rows),
+        ends=figures.ends(result),
+        reference=compare_with_reference(result, facts) if reference else None,
+        **common,
     )
 
 
@@ -223,6 +287,7 @@ def _environment() -> Environment:
         "mbits": wording.mbits,
         "metric_share": metric_share,
         "mpps": wording.mpps,
+        "outcome": outcome,
         "percent": wording.percent,
         "pretty": pretty,
         "rest_label": wording.rest_label,
@@ -248,6 +313,13 @@ def load(cell: CellSummary, end: str) -> list[str]:
         "CPU": _share(record.cpu.get(end) for record in cell.counted),
     }
     return [f"{share} {name}" for name, share in shares.items() if share != _UNKNOWN]
+
+
+def outcome(record: Record) -> str:
+    """15.20 Mpps, or 812 Mbit/s: a valid record in a word."""
+    if record.study == throttle_analysis.STUDY:
+        return f"{wording.rate(record.metric(throttle_analysis.RATE) or 0.0)} Mbit/s"
+    return f"{wording.mpps(record.rx_pps)} Mpps"
 
 
 def _share(values: Iterable[float | None]) -> str:

@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.virtperf.vhost.plugins.module_utils.errors import VirtperfError
-from ansible_collections.virtperf.vhost.plugins.plugin_utils.analysis import CellSummary, analyse
-from ansible_collections.virtperf.vhost.plugins.plugin_utils.grid import lay_out
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.manifest import (
     hash_files,
     manifest_bytes,
@@ -23,7 +21,10 @@ from ansible_collections.virtperf.vhost.plugins.plugin_utils.manifest import (
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.merge import merge_records
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.report import render_report
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.run_dir import RunDir
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.samples import read_series
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.studies import results_of
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.table import render_table
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.trials import CellTrials
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.wanted import wanted_cells
 
 
@@ -34,7 +35,7 @@ class Outcome:
     changed: bool
     table: str
     table_before: str
-    incomplete: Sequence[CellSummary]
+    incomplete: Sequence[CellTrials]
     notes: Sequence[str]
     error: VirtperfError | None
 
@@ -61,8 +62,9 @@ def report_run(
     manifest = read_manifest(run)
     notes: list[str] = []
     lines, records = merge_records(run, notes)
-    summaries = analyse(records, wanted_cells(manifest["studies"], manifest["hosts"]))
-    incomplete = [cell for cell in summaries if not cell.is_complete]
+    results = results_of(records, wanted_cells(manifest["studies"], manifest["hosts"]))
+    incomplete = [cell for result in results for cell in result.incomplete]
+    series = read_series(run, records, notes)
     before = plain(manifest)
     manifest["facts"] |= plain(facts or {})
     if failures is not None:
@@ -71,8 +73,7 @@ def report_run(
     manifest["status"] = "incomplete" if incomplete else "complete"
     if manifest != before:
         manifest["finished_at"] = utc_now()
-    grids = lay_out(summaries)
-    table = render_table(grids, manifest, notes, reference=reference)
+    table = render_table(results, manifest, notes, reference=reference)
     table_before = run.table.read_text() if run.table.exists() else ""
 
     writer = _Writer(run, dry=dry)
@@ -81,7 +82,8 @@ def report_run(
     writer.write(run.table, [table])
     writer.write(run.manifest, [manifest_bytes(manifest).decode()])
     try:
-        writer.write(run.report, [render_report(grids, records, manifest, notes, reference=reference)])
+        page = render_report(results, records, manifest, notes, series=series, reference=reference)
+        writer.write(run.report, [page])
     except VirtperfError as error:
         writer.error = writer.error or error
     return Outcome(writer.changed, table, table_before, incomplete, notes, writer.error)

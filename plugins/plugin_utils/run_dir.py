@@ -10,7 +10,7 @@ The layout:
       trials.jsonl                every record; line numbers never change
       table.txt  report.html      made from the two above
       hosts/<host>/<study>.jsonl  as fetched
-      samples/                    time series
+      samples/<host>/*.jsonl      time series, as fetched
 """
 
 from __future__ import annotations

@@ -53,7 +53,9 @@ def compare(records: Iterable[Record]) -> list[Setting]:
     """Each setting of the trials, those that were asked for first."""
     found: dict[str, Counter[tuple[str, str]]] = {}
     for record in records:
-        asked, observed = dict(flatten(_with_pins(record.asked))), _observed(record)
+        # What is null was not asked for.
+        wanted = {name: value for name, value in record.asked.items() if value is not None}
+        asked, observed = dict(flatten(_with_pins(wanted))), _observed(record)
         for name in dict.fromkeys((*asked, *observed)):
             found.setdefault(name, Counter())[asked.get(name, ""), observed.get(name, "")] += 1
     settings = [_setting(name, pairs) for name, pairs in found.items()]

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,8 +14,15 @@ from typing import Any
 from ansible_collections.virtperf.vhost.plugins.module_utils.errors import VirtperfError
 from ansible_collections.virtperf.vhost.plugins.module_utils.throttle.phases import Phase, ladder, parse
 from ansible_collections.virtperf.vhost.plugins.module_utils.throttle.setup import LAYOUTS
+from ansible_collections.virtperf.vhost.plugins.module_utils.vnc import pack
+from ansible_collections.virtperf.vhost.plugins.module_utils.vnc.program import ready_file
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.done import Done
-from ansible_collections.virtperf.vhost.plugins.plugin_utils.reflect.values import PlanError, number_in, seconds_in
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.reflect.values import (
+    PlanError,
+    number_in,
+    seconds_in,
+    truth_in,
+)
 
 WORKLOADS = ("iperf3", "vnc")
 # The module throttle_run has the same limit.
@@ -26,6 +34,9 @@ _IPERF3_INTERVAL = "0.5"
 # Measured in emulated guests: programs started, clocks asked, records written.
 _TIMELINE_OVERHEAD_S = 12.0
 _PLAYBOOK_S = 20.0
+# Of the guests: where module_utils.host.Host has its runtime files.
+_RUN = "/run/virtperf"
+_COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 VARIABLES = (
     "throttle_workload",
     "throttle_layouts",
@@ -38,17 +49,23 @@ VARIABLES = (
     "throttle_socket_seconds",
     "throttle_settle_seconds",
     "throttle_warmup_seconds",
+    "throttle_trace",
     "throttle_server",
     "throttle_client",
     "throttle_server_address",
+    "throttle_bridge",
+    "throttle_cgroup",
+    "throttle_image_profile",
     "throttle_port",
     "throttle_streams",
     "throttle_vnc_width",
     "throttle_vnc_height",
     "throttle_vnc_delay_seconds",
     "throttle_vnc_changes",
-    "throttle_vnc_server_command",
-    "throttle_vnc_client_command",
+    "throttle_vnc_port",
+    "throttle_vnc_colours",
+    "throttle_vnc_screen",
+    "throttle_vnc_xauthority",
     "throttle_dry_run",
 )
 
@@ -67,9 +84,15 @@ def plan(variables: Mapping[str, Any]) -> dict[str, Any]:
 
     ``variables`` are all that begin with ``throttle_``. Gives ``timelines`` (for M(virtperf.vhost.throttle_run), which
     lack the threads, interfaces and cgroups that only the running VMs can tell), ``definition`` (cells and settings,
-    for the manifest), ``lines`` and ``seconds``. Raises PlanError.
+    for the manifest), ``needs`` (of the host), ``lines`` and ``seconds``. Raises PlanError.
     """
     _check_known(variables)
+    for end in ("server", "client"):
+        if not str(variables[f"throttle_{end}"]).strip():
+            raise PlanError(
+                f"throttle_{end}: this hypervisor has no guest of the group {end}s."
+                f" Allowed: an inventory of the plugin lab with a guest of roles: [{end}]; inventories/sandbox has one"
+            )
     workloads = _levels(variables, "throttle_workload", WORKLOADS)
     layouts = _levels(variables, "throttle_layouts", LAYOUTS)
     trials = number_in(variables, "throttle_trials", 1, 1000)
@@ -79,6 +102,7 @@ def plan(variables: Mapping[str, Any]) -> dict[str, Any]:
         "settle_seconds": seconds_in(variables, "throttle_settle_seconds", 0.0, 600.0),
         "warmup_seconds": seconds_in(variables, "throttle_warmup_seconds", 0.0, 600.0),
     }
+    trace = truth_in(variables, "throttle_trace")
     timelines: list[dict[str, Any]] = []
     for workload, layout in itertools.product(workloads, layouts):
         phases = _phases(variables, workload)
@@ -90,6 +114,7 @@ def plan(variables: Mapping[str, Any]) -> dict[str, Any]:
                 "phases": [phase.as_dict() for phase in phases],
                 "trials": trials,
                 "sender": ends.sender,
+                "trace": trace,
                 "server": {"name": str(variables["throttle_server"]), **ends.server},
                 "client": {"name": str(variables["throttle_client"]), **ends.client},
                 **timing,
@@ -105,9 +130,17 @@ def plan(variables: Mapping[str, Any]) -> dict[str, Any]:
             "vnc": {
                 "width": number_in(variables, "throttle_vnc_width", 64, 8192),
                 "height": number_in(variables, "throttle_vnc_height", 64, 8192),
+                "delay_seconds": _delay(variables),
+                "colours": _colours(variables),
             },
             "streams": number_in(variables, "throttle_streams", 1, 64),
+            "trace": trace,
             **timing,
+        },
+        "needs": {
+            "modules": [{"name": "vhost_net"}],
+            "guests": True,
+            "libvirt": "libvirt" in layouts,
         },
         "lines": _describe(timelines, seconds),
         "seconds": round(seconds, 1),
@@ -142,7 +175,7 @@ def _phases(variables: Mapping[str, Any], workload: str) -> list[Phase]:
     if workload == "vnc":
         # A picture that changes every few seconds needs some of them in each phase, and what is cut at its ends.
         changes = number_in(variables, "throttle_vnc_changes", 1, 1000)
-        delay = seconds_in(variables, "throttle_vnc_delay_seconds", 0.5, 600.0)
+        delay = _delay(variables)
         seconds = max(seconds, (changes + 1) * delay)
         ladder_seconds = max(ladder_seconds, 3 * delay)
     raw, steps = variables["throttle_phases"], variables["throttle_ladder"]
@@ -167,12 +200,7 @@ def _workload(variables: Mapping[str, Any], workload: str, seconds: float) -> _W
 
 def _iperf3(variables: Mapping[str, Any], seconds: float) -> _Workload:
     """The client sends, for a little longer than it is watched; the server counts what arrives."""
-    address = str(variables["throttle_server_address"]).strip()
-    if not address or address.startswith("-") or any(character.isspace() for character in address):
-        raise PlanError(
-            f"throttle_server_address cannot be {variables['throttle_server_address']!r}."
-            " Allowed: the server's address in the network whose workers are throttled"
-        )
+    address = _address(variables)
     port = str(number_in(variables, "throttle_port", 1, 65535))
     common = ["--port", port, "--json-stream", "--forceflush", "--interval", _IPERF3_INTERVAL]
     streams = str(number_in(variables, "throttle_streams", 1, 64))
@@ -194,18 +222,59 @@ def _iperf3(variables: Mapping[str, Any], seconds: float) -> _Workload:
 
 
 def _vnc(variables: Mapping[str, Any]) -> _Workload:
-    """The server's picture changes; the roles server and client say which programs show it."""
-    commands = {}
-    for end in ("server", "client"):
-        command = variables[f"throttle_vnc_{end}_command"]
-        if not isinstance(command, (list, tuple)) or not command:
-            raise PlanError(
-                f"throttle_vnc_{end}_command cannot be {command!r}. Allowed: the words of the program that the role"
-                f" {end} prepares there"
-            )
-        commands[end] = {"command": [str(word) for word in command], "sockets": []}
-    commands["server"]["sockets"] = ["sport", ">=", ":5900", "and", "sport", "<=", ":5999"]
-    return _Workload(sender="server", server=commands["server"], client=commands["client"])
+    """The server's picture changes. The programs are those that the roles server and client prepare."""
+    address = _address(variables)
+    if ":" in address:
+        raise PlanError(f"throttle_server_address cannot be {address!r} with vnc. Allowed: an IPv4 address, or a name")
+    port = str(number_in(variables, "throttle_vnc_port", 1, 65535))
+    common = [
+        *("--port", port, "--colours", ",".join(_colours(variables))),
+        *("--width", str(number_in(variables, "throttle_vnc_width", 64, 8192))),
+        *("--height", str(number_in(variables, "throttle_vnc_height", 64, 8192))),
+    ]
+    delay = _delay(variables)
+    shows = ["--address", address, "--delay", f"{delay:g}"]
+    for name in ("screen", "xauthority"):
+        if value := str(variables[f"throttle_vnc_{name}"]).strip():
+            shows.append(f"--{name}={value}")
+    return _Workload(
+        sender="server",
+        server=_vnc_end("server", [*shows, *common], ["sport", "=", f":{port}"]),
+        client=_vnc_end("client", ["--server", address, *common], ["dport", "=", f":{port}"]),
+    )
+
+
+def _vnc_end(end: str, arguments: Sequence[str], sockets: Sequence[str]) -> dict[str, Any]:
+    """The server is ready when it listens, the client when it shows the first picture."""
+    program = pack.path(_RUN, end)
+    return {
+        "command": [pack.PYTHON, program, *arguments],
+        "ready": ["sh", "-c", f'kill -0 "$(cat {ready_file(program)})"'],
+        "sockets": list(sockets),
+    }
+
+
+def _address(variables: Mapping[str, Any]) -> str:
+    address = str(variables["throttle_server_address"]).strip()
+    if not address or address.startswith("-") or any(character.isspace() for character in address):
+        raise PlanError(
+            f"throttle_server_address cannot be {variables['throttle_server_address']!r}."
+            " Allowed: the server's address in the network whose workers are throttled"
+        )
+    return address
+
+
+def _delay(variables: Mapping[str, Any]) -> float:
+    """Bursts that follow one another faster cannot be told apart."""
+    return seconds_in(variables, "throttle_vnc_delay_seconds", 1.0, 600.0)
+
+
+def _colours(variables: Mapping[str, Any]) -> list[str]:
+    raw = variables["throttle_vnc_colours"]
+    colours = [str(colour) for colour in raw] if isinstance(raw, (list, tuple)) else []
+    if len(colours) < 2 or not all(_COLOUR.fullmatch(colour) for colour in colours):
+        raise PlanError(f"throttle_vnc_colours cannot be {raw!r}. Allowed: a list of two or more, each '#rrggbb'")
+    return colours
 
 
 def _levels(variables: Mapping[str, Any], name: str, choices: Sequence[str]) -> list[str]:

@@ -29,6 +29,13 @@ def mbits(mbps: float) -> str:
     return f"{mbps:,.0f}"
 
 
+def rate(mbps: float) -> str:
+    """Mbit/s with three digits that tell, for rates that lie orders of magnitude apart: 1,234, 81.2, 0.52, < 0.01."""
+    if 0 < mbps < 0.005:
+        return "< 0.01"
+    return f"{mbps:,.0f}" if mbps >= 99.95 else f"{mbps:.1f}" if mbps >= 9.995 else f"{mbps:.2f}"
+
+
 def percent(ratio: float) -> str:
     """97 % for 0.97, 1.2 % for 0.012, < 0.1 % for less."""
     value = 100 * ratio
@@ -86,8 +93,15 @@ def rest_label(cell: Mapping[str, Any]) -> str:
 
 
 def cell_label(cell: Mapping[str, Any]) -> str:
-    """virtio_user_packed, 2 queues, 64 bytes."""
+    """virtio_user_packed, 2 queues, 64 bytes; or iperf3, kthread, throttled."""
+    if "phase" in cell:
+        return f"{timeline_label(cell)}, {level(cell['phase'])}"
     return f"{row_label(cell)}, {cell['packet_size']} bytes"
+
+
+def timeline_label(cell: Mapping[str, Any]) -> str:
+    """iperf3, kthread: what a cell of the study throttle shares with the other phases of its timeline."""
+    return f"{level(cell['workload'])}, {level(cell['layout'])}"
 
 
 def cells_label(cells: Sequence[Mapping[str, Any]]) -> str:

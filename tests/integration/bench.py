@@ -120,7 +120,8 @@ def processes() -> dict[int, str]:
             command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
         except OSError:
             continue
-        ours = name in ("dpdk-testpmd", "reflect_run", "virtperf-guard") or "async_wrapper.py" in command
+        ours = name in ("dpdk-testpmd", "reflect_run", "throttle_run", "virtperf-guard")
+        ours = ours or "async_wrapper.py" in command
         ours = ours or (name.startswith("qemu-system") and str(RUN) in command)
         # One without a command line has ended, and its parent has yet to notice.
         if command and ours:

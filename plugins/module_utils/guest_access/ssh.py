@@ -36,6 +36,10 @@ class Access:
 
     def command(self, words: Sequence[str]) -> list[str]:
         """ssh's command line that runs ``words`` in the guest, each of them as it is."""
+        return [*self.prefix(), shlex.join(words)]
+
+    def prefix(self) -> list[str]:
+        """ssh's command line but for its last word, which a shell in the guest reads."""
         options = {
             "BatchMode": "yes",
             "StrictHostKeyChecking": "yes",
@@ -63,7 +67,6 @@ class Access:
             self.user,
             "--",
             self.address,
-            shlex.join(words),
         ]
 
 

@@ -173,26 +173,39 @@ class Accountant:
     def _of_vnc(self, run: PhaseRun, whole: Series, byte_counts: Sequence[int | None]) -> dict[str, float | None]:
         if self._setup.workload != "vnc":
             return {}
-        sizes = [burst.bytes for burst in rates.bursts(whole.times_s, byte_counts)]
+        bursts = rates.bursts(whole.times_s, byte_counts)
+        sizes = [burst.bytes for burst in bursts]
+        packets = _stream(whole, self._setup.taps[self._setup.receiver], "tx_packets")
+        payloads = [
+            rates.payload_bytes(burst.bytes, carried)
+            for burst in bursts
+            if (carried := rates.between(whole.times_s, packets, burst.from_s, burst.to_s)) is not None
+        ]
         metrics: dict[str, float | None] = {
             "bursts": len(sizes),
             "burst_bytes": median(sizes) if sizes else None,
             "burst_bytes_low": min(sizes, default=None),
             "burst_bytes_high": max(sizes, default=None),
+            "burst_payload_bytes": median(payloads) if payloads else None,
         }
         server, client = self._markers["server"], self._markers["client"]
         if not server:
             return metrics
-        unknown = Offset(None, None)
-        clocks = (self._heard.clocks.get("server", unknown), self._heard.clocks.get("client", unknown))
+        clocks = (self._clock("server"), self._clock("client"))
         frames = vnc.frames(server, client, run.set_to_s, run.end_s, clocks)
         metrics["changes_made"] = frames.made
         if client:
             metrics["changes_shown"] = frames.shown
             metrics["changes_skipped"] = frames.skipped
+            metrics["changes_pending"] = frames.pending
             metrics["change_delay_s"] = frames.delay_s
             metrics["longest_change_delay_s"] = frames.longest_delay_s
         return metrics
+
+    def _clock(self, end: str) -> Offset:
+        """An end that runs here has our clock."""
+        is_here = not {"server": self._setup.server, "client": self._setup.client}[end].through
+        return self._heard.clocks.get(end, Offset(0.0, 0.0) if is_here else Offset(None, None))
 
     def errors(self) -> list[str]:
         """What iperf3 itself reports as an error, by end."""

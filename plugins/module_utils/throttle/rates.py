@@ -17,6 +17,8 @@ HEADER_BYTES = 14 + 20 + 32
 # keep-alives, ARP, a cursor that blinks.
 _BURST_SHARE = 0.02
 _BURST_LEAST = 100_000.0
+# A hair less than a tenth of a second: samples come a little early or late.
+_BURST_S = 0.09
 # A pause this long ends a burst.
 _PAUSE_S = 0.5
 # Over how long a rate is averaged when we look for the instant at which a stream is back.
@@ -59,6 +61,13 @@ def growth(times_s: Sequence[float], values: Sequence[Reading]) -> int | None:
     return sum(step.grown for step in taken) if taken else None
 
 
+def between(times_s: Sequence[float], values: Sequence[Reading], from_s: float, to_s: float) -> int | None:
+    """What a counter grew by between two samples; None where it was not read then."""
+    known = dict(zip(times_s, values))
+    before, after = known.get(from_s), known.get(to_s)
+    return None if before is None or after is None else after - before
+
+
 def per_second(times_s: Sequence[float], values: Sequence[Reading]) -> float | None:
     """The mean rate over all steps."""
     taken = steps(times_s, values)
@@ -73,9 +82,19 @@ def mbps(times_s: Sequence[float], byte_counts: Sequence[Reading]) -> float | No
 
 
 def peak_mibps(times_s: Sequence[float], byte_counts: Sequence[Reading]) -> float | None:
-    """Mibit/s (2^20 bits) of the fastest step: what a stream reaches in a burst, at the pace of the samples."""
-    taken = steps(times_s, byte_counts)
-    return max(step.rate for step in taken) * 8 / 2**20 if taken else None
+    """Mibit/s (2^20 bits) of the fastest tenth of a second, or step where samples are rarer: what a stream reaches in a
+    burst. A sample that came late is followed by a shorter step, which alone would say more than was.
+    """
+    fastest = None
+    before: list[Step] = []
+    for step in steps(times_s, byte_counts):
+        before = [*before, step] if before and before[-1].to_s == step.from_s else [step]
+        while before[-1].to_s - before[0].to_s >= _BURST_S:  # what is left without the first is long enough
+            del before[0]
+        seconds = before[-1].to_s - before[0].from_s
+        if seconds >= _BURST_S:
+            fastest = max(fastest or 0.0, sum(one.grown for one in before) / seconds)
+    return None if fastest is None else fastest * 8 / 2**20
 
 
 def bursts(times_s: Sequence[float], byte_counts: Sequence[Reading]) -> list[Burst]:

@@ -39,7 +39,7 @@ class Timing:
 class Setup:
     """``taps`` maps "server" and "client" to their interfaces, ``bridge`` are interfaces in between. ``roles`` maps
     labels of ``threads`` to one of ROLES. ``cgroups`` maps labels to the directories whose limit is changed. ``sender``
-    is the end that the stream comes from.
+    is the end that the stream comes from. ``trace`` is whether bpftrace looks at the workers all along.
     """
 
     workload: str
@@ -55,6 +55,7 @@ class Setup:
     roles: Mapping[str, str]
     cgroups: Mapping[str, str]
     timing: Timing = field(default_factory=Timing)
+    trace: bool = False
 
     @property
     def receiver(self) -> str:
@@ -100,6 +101,7 @@ def setup(raw: Mapping[str, Any]) -> Setup:
         roles=roles,
         cgroups=dict(raw["cgroups"]),
         timing=Timing(raw["sample_seconds"], raw["socket_seconds"], raw["settle_seconds"], raw["warmup_seconds"]),
+        trace=bool(raw.get("trace")),
     )
     _check(made)
     return made

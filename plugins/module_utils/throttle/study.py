@@ -29,6 +29,7 @@ from ansible_collections.virtperf.vhost.plugins.module_utils.throttle.phases imp
 from ansible_collections.virtperf.vhost.plugins.module_utils.throttle.pump import Child, Pump
 from ansible_collections.virtperf.vhost.plugins.module_utils.throttle.setup import ENDS, Setup
 from ansible_collections.virtperf.vhost.plugins.module_utils.throttle.timeline import Limiter, PhaseRun
+from ansible_collections.virtperf.vhost.plugins.module_utils.throttle.trace import Trace, Tracer, words
 
 STUDY = "throttle"
 # How long an end may take until others may begin: Python and iperf3 start slowly in an emulated guest.
@@ -57,6 +58,7 @@ class Timeline:
     priority: str
     started_at: datetime
     path: str
+    trace: Trace | None = None
 
 
 class Study:
@@ -96,7 +98,11 @@ class Study:
         self.host.private_directory(directory)
         path = os.path.join(directory, self._series_name())
         before = self._ask_times()
+        trace: Trace | None = None
         with Pump() as pump:
+            # It takes its time to attach: before the ends, whose own time is counted.
+            tracer = Tracer(self.host, pump, self.setup) if self.setup.trace else None
+            limiter = tracer.cutting(self._limiter) if tracer else self._limiter
             children = self._start_ends(pump)
             watchers = self._watch_sockets(pump)
             pump.wait_until(time.monotonic() + self.setup.timing.warmup_s)
@@ -113,16 +119,18 @@ class Study:
                 urgent() as priority,
                 Sampler(sources.all, path, self.setup.timing.period_s, wait=pump.wait_until) as sampler,
             ):
-                runs = timeline.run(self.setup.phases, self._limiter, sampler, watch, announce=self._announce)
+                runs = timeline.run(self.setup.phases, limiter, sampler, watch, announce=self._announce)
                 zero_s = sampler.start_s
                 pace = sampler.pace()
+            if tracer:
+                trace = tracer.finish(zero_s, path.replace(".jsonl", ".trace.jsonl"))
         self.summary.series.append(path)
         heard = Heard(
             output={end: _since(child, zero_s) for end, child in children.items()},
             sockets={end: _since(child, zero_s) for end, child in watchers.items()},
             clocks={end: offset(before[end], after) for end, after in self._ask_times().items()},
         )
-        return Timeline(runs, heard, pace, priority, started_at, path)
+        return Timeline(runs, heard, pace, priority, started_at, path, trace)
 
     def _series_name(self) -> str:
         """Trials of a resumed run begin to count anew, instants do not."""
@@ -167,13 +175,18 @@ class Study:
             "pace": {**done.pace.as_dict(), "priority": done.priority},
             "cgroups": dict(self.setup.cgroups),
             "interfaces": {end: list(taps) for end, taps in self.setup.taps.items()},
+            "trace": done.trace is not None,
         }
-        for run in done.runs:
+        for number, run in enumerate(done.runs):
             started_at = done.started_at + timedelta(seconds=run.set_to_s)
             if not run.effective:
                 self._append_nothing(run.phase, [run.fault], started_at)
                 continue
             account = accountant.account(run)
+            verdict = dict(account.verdict)
+            traced = {"trace": done.trace.of(number, run)} if done.trace else {}
+            if traced and (said := words(traced["trace"])):
+                verdict["evidence"] = f"{verdict['evidence']}; {said}"
             reasons = [run.fault] if run.fault else []
             if not reasons and account.metrics["received_mbps"] is None:
                 reasons.append("no two samples of the stream were taken")
@@ -187,11 +200,13 @@ class Study:
                 timeline=run.as_dict(),
                 series=os.path.relpath(done.path, self._records.directory),
                 observed={**observed, "cpu_max": run.effective},
-                verdict=dict(account.verdict),
+                verdict=verdict,
+                **traced,
             )
             if account.metrics["received_mbps"] is not None:
                 self._last = f"{account.metrics['received_mbps']:.1f} Mbit/s in phase {run.phase.name}"
-        for error in accountant.errors():
+        problem = done.trace.problem if done.trace else ""
+        for error in [*accountant.errors(), *([problem] if problem else [])]:
             self.summary.reasons += [error] if error not in self.summary.reasons else []
 
     def _append_nothing(self, phase: Phase, reasons: list[str], started_at: datetime | None = None) -> None:

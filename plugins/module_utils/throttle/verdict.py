@@ -71,7 +71,7 @@ def _signs(evidence: Evidence) -> Iterator[tuple[str, str]]:
     for cgroup, share in evidence.throttled.items():
         if share >= _THROTTLED:
             told = evidence.throttled_time.get(cgroup)
-            wall = "" if told is None else f", for {told:.0%} of wall time"
+            wall = "" if told is None else f", for {told:.0%} of wall time, all CPUs together"
             yield "worker-throttled", f"the workers in {cgroup} were throttled in {share:.0%} of the periods{wall}"
     for role, limit in (("worker", "worker-cpu"), ("vcpu", "vcpu-cpu")):
         for thread, share in evidence.ran.get(role, {}).items():

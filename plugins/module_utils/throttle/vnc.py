@@ -31,13 +31,15 @@ class Marker:
 
 @dataclass(frozen=True)
 class Frames:
-    """The changes of a stretch. ``skipped`` were made and never shown. Delays in seconds, from change to shown; None
-    where the clocks are not known well enough to tell, or nothing was shown.
+    """The changes of a stretch. ``skipped`` were never shown, but a later one was; ``pending`` were on their way when
+    we stopped looking. Delays in seconds, from change to shown; None where the clocks are not known well enough, or
+    nothing was shown.
     """
 
     made: int
     shown: int
     skipped: int
+    pending: int
     delay_s: float | None
     longest_delay_s: float | None
 
@@ -66,6 +68,7 @@ def frames(
     """
     made = {marker.number: marker for marker in server if marker.event == CHANGE and from_s <= marker.came_s < to_s}
     shown: dict[int, Marker] = {}
+    latest = max((marker.number for marker in client if marker.event == SHOWN), default=-1)
     for marker in client:
         if marker.event == SHOWN and marker.number in made:
             shown.setdefault(marker.number, marker)
@@ -77,7 +80,8 @@ def frames(
     return Frames(
         made=len(made),
         shown=len(shown),
-        skipped=len(made) - len(shown),
+        skipped=sum(number < latest for number in made.keys() - shown.keys()),
+        pending=sum(number > latest for number in made.keys() - shown.keys()),
         delay_s=median(delays) if delays else None,
         longest_delay_s=max(delays) if delays else None,
     )

@@ -31,7 +31,7 @@ from ansible_collections.virtperf.vhost.plugins.module_utils.vhost.vms import Vm
 
 KTHREAD, QEMU_THREAD, LIBVIRT = "kthread", "qemu-thread", "libvirt"
 # Fields of /proc/<pid>/stat, counted from the third: start time, the CPU it last ran on.
-_START, _CPU = 19, 36
+START, _CPU = 19, 36
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ def _workers(host: Host, threads: Sequence[tuple[int, int]], layout: str) -> Ite
             cpus = re.search(r"^Cpus_allowed_list:\s*(\S+)$", status, re.MULTILINE)
             yield Worker(
                 tid,
-                int(fields[_START]),
+                int(fields[START]),
                 group,
                 _comm(host, base),
                 layout,

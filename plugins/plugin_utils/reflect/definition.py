@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.reflect.values import PlanError
@@ -26,20 +26,23 @@ _OF_A_HOST = {
 }
 
 
-def merge(definitions: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def merge(
+    definitions: Mapping[str, Mapping[str, Any]], study: str = "reflect", of_a_host: Collection[str] = _OF_A_HOST
+) -> dict[str, Any]:
     """The cells of all hosts in order, those that a host does not ask for skipped on it.
 
+    ``of_a_host`` names what else may differ from host to host.
     What decides how a trial is taken has to be the same on all of them, or their numbers could not stand in one
     report: PlanError names what differs.
     """
     names = list(definitions)
     first = definitions[names[0]]
     for name in names[1:]:
-        differing = [key for key in sorted(first) if key not in _OF_A_HOST and definitions[name].get(key) != first[key]]
+        differing = [key for key in sorted(first) if key not in of_a_host and definitions[name].get(key) != first[key]]
         if differing:
             key = differing[0]
             raise PlanError(
-                f"reflect_{key} is {first[key]!r} on {names[0]} and {definitions[name].get(key)!r} on {name}."
+                f"{study}_{key} is {first[key]!r} on {names[0]} and {definitions[name].get(key)!r} on {name}."
                 " Allowed: the same on all hosts of a run"
             )
     cells: list[Any] = []
@@ -53,7 +56,7 @@ def merge(definitions: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     ]
     of_hosts = {
         key: {name: definition[key] for name, definition in definitions.items()}
-        for key in sorted(_OF_A_HOST - {"cells"})
+        for key in sorted(set(of_a_host) - {"cells"})
         if any(definition[key] != first[key] for definition in definitions.values())
     }
     return {**first, "cells": cells, **({"skipped": skipped} if skipped else {}), **of_hosts}

@@ -28,7 +28,7 @@ def describe(study: Mapping[str, Any]) -> list[str]:
     booted = boots(launches)
     lines.append(
         f"{cells} cells, {len(launches)} launches,{f' {booted} boots of a guest,' if booted else ''}"
-        f" {sum(pool['count'] for pool in study['hugepages'])} hugepages, about {study['seconds']:.0f} s"
+        f" {sum(pool['count'] for pool in study['needs']['hugepages'])} hugepages, about {study['seconds']:.0f} s"
     )
     return lines
 

@@ -19,8 +19,8 @@ _DRIVER_S = 4.0
 _TRIAL_OVERHEAD_S = 0.05
 _PLAYBOOK_S = 12.0
 
-_PACKAGES = ("dpdk-dev",)
-_GUEST_PACKAGES = ("openssh-client", "qemu-system-x86", "qemu-utils")
+# Of Debian, beside what guests need.
+PACKAGES = ("dpdk-dev",)
 
 
 def hugepages(
@@ -39,11 +39,6 @@ def hugepages(
         return [pool]
     nodes = sorted({launch["vswitch"]["numa_node"] for launch in launches})
     return [{**pool, "node": node} for node in nodes]
-
-
-def packages(launches: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Debian packages that the host must have."""
-    return [*_PACKAGES, *(_GUEST_PACKAGES if any(launch["guest"] for launch in launches) else ())]
 
 
 def seconds(launches: Sequence[Mapping[str, Any]], settings: Mapping[str, Any]) -> float:

@@ -27,9 +27,9 @@ def plan(variables: Mapping[str, Any], host: Mapping[str, Any]) -> dict[str, Any
     """The whole study for one host.
 
     ``variables`` are all that begin with ``reflect_``; ``host`` is what M(virtperf.vhost.vhost_info) returns. Gives
-    ``launches`` (for M(virtperf.vhost.reflect_run)), ``definition`` (cells and settings, for the manifest),
-    ``hugepages`` and ``mounts`` (for M(virtperf.vhost.hugepages)), ``packages`` (of Debian), ``guests``, whether there
-    are any, and ``seconds``, an estimate of the whole. Raises PlanError.
+    ``launches`` (for M(virtperf.vhost.reflect_run)), ``definition`` (cells and settings, for the manifest), ``needs``
+    (of the host: ``hugepages`` and ``mounts`` for M(virtperf.vhost.hugepages), ``packages`` of Debian, and ``guests``,
+    whether there are any), and ``seconds``, an estimate of the whole. Raises PlanError.
     """
     check_names(variables)
     by_name = {factor.name: factor.levels(name, variables[name]) for name, factor in FACTORS.items()}
@@ -54,13 +54,17 @@ def plan(variables: Mapping[str, Any], host: Mapping[str, Any]) -> dict[str, Any
             {"cell": cell, "asked": _whole(asked, launch, settings), "trials": settings["trials"]}
         )
     ordered = in_order(launches)
+    guests = any(launch["guest"] for launch in ordered)
     return {
         "launches": ordered,
         "definition": {"cells": cells, "factors": by_name, **settings},
-        "hugepages": needs.hugepages(ordered, settings, host),
-        "mounts": [{"path": HUGE_DIR, "size": settings["hugepage_size"]}],
-        "packages": needs.packages(ordered),
-        "guests": any(launch["guest"] for launch in ordered),
+        "needs": {
+            "hugepages": needs.hugepages(ordered, settings, host),
+            "mounts": [{"path": HUGE_DIR, "size": settings["hugepage_size"]}],
+            "packages": list(needs.PACKAGES),
+            "guests": guests,
+            "image": guests,
+        },
         "seconds": needs.seconds(ordered, settings),
     }
 

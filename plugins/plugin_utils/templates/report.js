@@ -22,26 +22,54 @@ function page(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
 
-/** The plot as the page wants it: with its colours, its font, and without the rows that were switched off. */
-function dressed(plot, hidden) {
-  const grid = { gridcolor: page("--line"), linecolor: page("--line"), zerolinecolor: page("--line") };
-  const data = plot.data.map((trace) => {
-    const { color, shape } = look(trace.meta.series);
-    const visible = !hidden.has(trace.meta.series);
-    if (trace.meta.part === "median") {
-      return { ...trace, visible, line: { color, width: 1.6 }, error_y: { ...trace.error_y, color } };
-    }
+/** A trace in its colour: a line, a line with error bars, or dots. */
+function dressedTrace(trace, hidden) {
+  const { color, shape } = look(trace.meta.series);
+  const visible = !hidden.has(trace.meta.series);
+  if (trace.meta.part === "trials") {
     return { ...trace, visible, marker: { color, symbol: shape, size: 7, opacity: 0.85 } };
-  });
+  }
+  const bars = trace.error_y ? { error_y: { ...trace.error_y, color } } : {};
+  return { ...trace, visible, ...bars, line: { color, width: trace.meta.part === "line" ? 1.2 : 1.6 } };
+}
+
+/** Phases as bands, their names above: side by side where there is room, else upright. */
+function bands(layout, width) {
+  const shapes = layout.shapes ?? [];
+  const notes = layout.annotations ?? [];
+  if (!shapes.length) return {};
+  const [from, to] = layout.xaxis.range;
+  const narrowest = Math.min(...shapes.map((shape) => shape.x1 - shape.x0));
+  const upright = (width * narrowest) / (to - from) < 90;
+  return {
+    shapes: shapes.map((shape) => ({
+      ...shape,
+      fillcolor: shape.name === "limited" ? page("--band") : "transparent",
+      line: { color: page("--line"), width: 1 },
+    })),
+    annotations: notes.map((note) => ({
+      ...note,
+      ...(upright ? { textangle: -90, text: note.text.replace("<br>", " at ") } : {}),
+      font: { size: 11, color: page("--soft") },
+    })),
+    margin: { ...layout.margin, t: upright ? 150 : layout.margin.t },
+  };
+}
+
+/** The plot as the page wants it: with its colours, its font, and without the rows that were switched off. */
+function dressed(plot, hidden, width) {
+  const grid = { gridcolor: page("--line"), linecolor: page("--line"), zerolinecolor: page("--line") };
+  const data = plot.data.map((trace) => dressedTrace(trace, hidden));
+  const axes = Object.keys(plot.layout).filter((key) => /^[xy]axis\d*$/.test(key));
   const layout = {
     ...plot.layout,
+    ...bands(plot.layout, width),
     autosize: true,
     paper_bgcolor: "transparent",
     plot_bgcolor: "transparent",
     font: { color: page("--soft"), family: getComputedStyle(document.body).fontFamily, size: 12 },
     hoverlabel: { bgcolor: page("--card"), bordercolor: page("--soft"), font: { color: page("--ink") } },
-    xaxis: { ...plot.layout.xaxis, ...grid },
-    yaxis: { ...plot.layout.yaxis, ...grid },
+    ...Object.fromEntries(axes.map((axis) => [axis, { ...plot.layout[axis], ...grid }])),
   };
   return { data, layout };
 }
@@ -53,7 +81,7 @@ function hiddenIn(section) {
 }
 
 function draw(box) {
-  const { data, layout } = dressed(plots[box.dataset.plot], hiddenIn(box.dataset.section));
+  const { data, layout } = dressed(plots[box.dataset.plot], hiddenIn(box.dataset.section), box.clientWidth);
   return Plotly.react(box, data, layout, { displayModeBar: false, displaylogo: false, responsive: true });
 }
 
@@ -79,6 +107,19 @@ for (const button of document.querySelectorAll(".rows button")) {
     boxes.filter((box) => box.dataset.section === button.dataset.section).forEach(draw);
   });
 }
+for (const button of document.querySelectorAll(".choices button")) {
+  button.addEventListener("click", () => {
+    const box = document.getElementById(button.dataset.box);
+    box.dataset.plot = button.dataset.shows;
+    box.setAttribute("aria-label", button.dataset.alt);
+    for (const other of button.parentElement.querySelectorAll("button")) {
+      other.setAttribute("aria-pressed", other === button ? "true" : "false");
+    }
+    draw(box);
+  });
+}
+// Names of phases turn with the window.
+addEventListener("resize", () => boxes.filter((box) => plots[box.dataset.plot].layout.shapes).forEach(draw));
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => boxes.forEach(draw));
 addEventListener("hashchange", reveal);
 reveal();

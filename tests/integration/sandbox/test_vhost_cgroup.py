@@ -10,13 +10,11 @@ file, the cgroup of every thread and its affinity are compared before and after.
 from __future__ import annotations
 
 import json
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import bench
 import pytest
+from a_sandbox import run
 
 CGROUP = "vhost-toplevel/the-vhost-killer"
 LIMIT = "1000 1000000"
@@ -78,17 +76,6 @@ print(json.dumps(found, sort_keys=True))
 """
 
 
-@pytest.fixture(scope="module")
-def hypervisor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """It runs; a directory for what the tests need."""
-    directory = tmp_path_factory.mktemp("cgroup")
-    for state in ("up", "down"):
-        done = bench.play("sandbox", {"sandbox_state": state, "sandbox_memory": "2GiB"}, directory)
-        assert done.status == 0, done.output
-        if state == "up":
-            yield directory
-
-
 def shell(name: str, script: str) -> dict[str, Any]:
     return {"name": name, "ansible.builtin.shell": {"cmd": script, "executable": "/bin/bash"}, "register": name}
 
@@ -108,22 +95,6 @@ def call(name: str, *, check: bool = False, **arguments: Any) -> dict[str, Any]:
     }
 
 
-def run(directory: Path, tasks: list[dict[str, Any]], ends: str) -> dict[str, Any]:
-    """The results of the tasks, by name; what was started is ended in any case."""
-    names = [task["register"] for task in tasks if "register" in task]
-    text = "{{ {" + ", ".join(f"'{name}': {name} | default(none)" for name in names) + "} | to_json }}"
-    keep = {"content": text, "dest": str(directory / "results.json"), "mode": "0600"}
-    last = [shell("ends", ends), {"name": "Keep", "ansible.builtin.copy": keep, "delegate_to": "localhost"}]
-    play = {"name": "Test", "hosts": "sandbox", "gather_facts": False}
-    playbook = directory / "playbook.yml"
-    playbook.write_text(json.dumps([{**play, "tasks": [{"name": "All", "block": tasks, "always": last}]}]))
-    words = ["tools/env", "ansible-playbook", "-i", "inventories/sandbox", str(playbook)]
-    done = subprocess.run(words, cwd=bench.CHECKOUT, capture_output=True, text=True, check=False, timeout=240)
-    assert done.returncode == 0, done.stdout + done.stderr
-    results: dict[str, Any] = json.loads((directory / "results.json").read_text())
-    return results
-
-
 @pytest.mark.parametrize(
     ("mode", "begins", "ends", "layout", "kind"),
     [
@@ -135,7 +106,7 @@ def run(directory: Path, tasks: list[dict[str, Any]], ends: str) -> dict[str, An
     ids=["thread of QEMU", "kernel thread", "libvirt", "kernel thread of libvirt's"],
 )
 def test_predicted_done_idempotent_and_undone_in_both_ways(
-    hypervisor: Path, mode: str, begins: str, ends: str, layout: str, kind: str
+    tmp_path: Path, sandbox: float, mode: str, begins: str, ends: str, layout: str, kind: str
 ) -> None:
     tasks = [
         shell("mode", MODE.format(mode=mode)),
@@ -151,7 +122,7 @@ def test_predicted_done_idempotent_and_undone_in_both_ways(
         {"name": "restored", "virtperf.vhost.restore": {}, "register": "restored"},
         snapshot("after"),
     ]
-    got = run(hypervisor, tasks, ends)
+    got = run(tmp_path, tasks, [shell("ends", ends)])
     for predicted, done in (("predicted", "done"), ("foreseen", "absent")):
         for key in ("changed", "actions", "groups", "workers", "diff"):
             assert got[predicted][key] == got[done][key], (done, key)
@@ -172,7 +143,7 @@ def test_predicted_done_idempotent_and_undone_in_both_ways(
         assert {path for path in {*before, *now} if before.get(path) != now.get(path)} == set()
 
 
-def test_what_cannot_be_had(hypervisor: Path) -> None:
+def test_what_cannot_be_had(tmp_path: Path, sandbox: float) -> None:
     """Said by the module on a real kernel's files, with nothing touched."""
     refusals = {
         "cpu": ({"cpus": "64"}, "cannot have CPU 64: the cgroup above does not have it"),
@@ -185,7 +156,7 @@ def test_what_cannot_be_had(hypervisor: Path) -> None:
     }
     calls = [{**call(name, **given), "ignore_errors": True} for name, (given, _message) in refusals.items()]
     tasks = [shell("mode", MODE.format(mode="Y")), shell("begins", QEMU), snapshot("before"), *calls, snapshot("after")]
-    got = run(hypervisor, tasks, QEMU_ENDS)
+    got = run(tmp_path, tasks, [shell("ends", QEMU_ENDS)])
     for name, (_given, message) in refusals.items():
         assert got[name]["failed"], name
         assert message in got[name]["msg"]

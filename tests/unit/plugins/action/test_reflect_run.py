@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 from ansible.errors import AnsibleActionFail
 
-from ansible_collections.virtperf.vhost.plugins.action import reflect_run
 from ansible_collections.virtperf.vhost.plugins.action.reflect_run import ActionModule
 from ansible_collections.virtperf.vhost.plugins.module_utils.host import Host
+from ansible_collections.virtperf.vhost.plugins.plugin_utils import background
 
 # What async_wrapper writes at its start; a module's end replaces it by the bare result of the module.
 STARTED = {"started": True, "finished": False, "ansible_job_id": "j12.34"}
@@ -100,16 +100,16 @@ class FakeAction(ActionModule):
 @pytest.fixture
 def screen(monkeypatch: pytest.MonkeyPatch) -> Screen:
     screen = Screen()
-    monkeypatch.setattr(reflect_run, "time", SimpleNamespace(monotonic=lambda: screen.now, sleep=screen.sleep))
-    monkeypatch.setattr(reflect_run.ActionBase, "run", lambda *_arguments: {})
-    monkeypatch.setattr(reflect_run, "Display", lambda: screen)
+    monkeypatch.setattr(background, "time", SimpleNamespace(monotonic=lambda: screen.now, sleep=screen.sleep))
+    monkeypatch.setattr(background.ActionBase, "run", lambda *_arguments: {})
+    monkeypatch.setattr(background, "Display", lambda: screen)
     return screen
 
 
 @pytest.fixture
 def action(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, screen: Screen) -> FakeAction:
     host = Host(run=str(tmp_path))
-    monkeypatch.setattr(reflect_run, "Host", lambda: host)
+    monkeypatch.setattr(background, "Host", lambda: host)
     return FakeAction(host)
 
 
@@ -165,6 +165,10 @@ class TestProgress:
     def test_it_says_what_the_module_says(self, action: FakeAction, screen: Screen) -> None:
         action.play((status(), None), (status(cell=2), ENDED))
         assert screen.lines[0].startswith("cell 1 of 2, trial 1 of 3 (queues 1)")
+
+    def test_the_time_left_runs_down_between_two_words_of_the_module(self, action: FakeAction, screen: Screen) -> None:
+        action.play((status(), None), (status(), None), (status(), None), (status(), ENDED))
+        assert [line.rpartition(", ")[2] for line in screen.lines] == ["1 min 00 s left", "56 s left", "52 s left"]
 
     def test_with_several_hosts_it_says_which(self, action: FakeAction, screen: Screen) -> None:
         action.play((status(), None), (status(), ENDED), hosts=("lab1", "lab2"))

@@ -31,7 +31,7 @@ def variables() -> dict[str, Any]:
 def test_a_plan_comes_with_its_lines(variables: dict[str, Any]) -> None:
     reflect_plan = FilterModule().filters()["reflect_plan"]
     study = reflect_plan(variables, HOST)
-    assert {"launches", "definition", "hugepages", "mounts", "packages", "guests", "seconds", "lines"} == set(study)
+    assert {"launches", "definition", "needs", "seconds", "lines"} == set(study)
     assert study["lines"][-1].startswith("24 cells, 4 launches")
 
 
@@ -54,7 +54,7 @@ def test_a_refusal_is_a_filter_s_failure(variables: dict[str, Any]) -> None:
 
 def test_every_return_value_is_documented() -> None:
     source = (ROOT / "plugins/filter/reflect_plan.py").read_text(encoding="utf-8")
-    for name in ("launches", "definition", "hugepages", "mounts", "packages", "guests", "lines", "seconds"):
+    for name in ("launches", "definition", "needs", "lines", "seconds"):
         assert f"C({name})" in source
 
 

@@ -5,16 +5,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
+import signal
+import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from ansible_collections.virtperf.vhost.plugins.module_utils import processes
+from ansible_collections.virtperf.vhost.plugins.module_utils import processes, restore
 from ansible_collections.virtperf.vhost.plugins.module_utils.host import Host, read_lines
 from ansible_collections.virtperf.vhost.plugins.module_utils.journal import Journal
+from ansible_collections.virtperf.vhost.plugins.module_utils.lock import Holder, RunLock
 from ansible_collections.virtperf.vhost.plugins.modules import throttle_run
 from ansible_collections.virtperf.vhost.tests.unit.documentation import documented_options
 from ansible_collections.virtperf.vhost.tests.unit.plugins.module_utils.throttle.test_limiter import FakeHost
@@ -88,6 +94,48 @@ def test_check_mode_looks_and_measures_nothing(run: Run, host: Host) -> None:
 )
 def test_what_cannot_be_measured(run: Run, host: Host, change: dict[str, Any], message: str, check: bool) -> None:
     assert message in run(**change, check=check)["msg"]
+    assert not os.path.exists(host.state)
+
+
+def test_a_second_run_while_one_is_throttling(run: Run, host: Host, cgroup: Path) -> None:
+    with subprocess.Popen(["sleep", "60"]) as other:
+        who = processes.identify(Host(), other.pid)
+        RunLock(host).take(Holder("r0", "lab", who.pid, who.start, who.boot, "2026-11-20T10:00:00Z"))
+        message = run()["msg"]
+        other.kill()
+    assert "another run holds this host" in message
+    assert "run r0" in message
+    assert (cgroup / "cpu.max").read_text() == "50000 100000\n"
+    assert Journal(host).entries() == []
+
+
+def test_restore_lifts_the_limit_of_one_that_was_killed_while_throttled(run: Run, host: Host, cgroup: Path) -> None:
+    phases = [{"name": "throttled", "cpu_max": "1000 1000000", "seconds": 60}]
+    child = os.fork()
+    if not child:
+        with contextlib.suppress(BaseException):
+            run(phases=phases)
+        os._exit(1)
+    limit_s = time.monotonic() + 20
+    while (cgroup / "cpu.max").read_text() != "1000 1000000\n" and time.monotonic() < limit_s:
+        time.sleep(0.01)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    assert (cgroup / "cpu.max").read_text() == "1000 1000000\n"
+    outcome = restore.replay(host)
+    assert (cgroup / "cpu.max").read_text() == "50000 100000\n"
+    assert outcome.failures == []
+    assert Journal(host).entries() == []
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_a_trace_that_cannot_be_had_is_refused_before_anything_is_started(
+    run: Run, host: Host, monkeypatch: pytest.MonkeyPatch, check: bool
+) -> None:
+    monkeypatch.setattr(shutil, "which", lambda _name: None)
+    message = run(trace=True, check=check)["msg"]
+    assert "no program bpftrace" in message
+    assert "Way out: install bpftrace" in message
     assert not os.path.exists(host.state)
 
 

@@ -15,13 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.analysis import (
-    NO_TRIAL,
-    SKIPPED,
     UNSTABLE_SPREAD,
     CellSummary,
     analyse,
 )
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.records import Record
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.trials import NO_TRIAL, SKIPPED
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.wanted import WantedCell, wanted_cells
 from ansible_collections.virtperf.vhost.tests.unit import record_factory as make
 

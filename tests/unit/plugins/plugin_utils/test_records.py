@@ -107,6 +107,9 @@ def test_bytes_of_a_crash_are_a_torn_line(tmp_path: Path) -> None:
         ({"observed": None}, "observed"),
         ({"verdict": {"limit": "vswitch-cpu"}}, "verdict.evidence"),
         ({"samples": [[0.1]]}, "samples"),
+        ({"series": 7}, "series"),
+        ({"timeline": {"set_to_s": 1.0}}, "timeline"),
+        ({"timeline": []}, "timeline"),
     ],
 )
 def test_a_broken_field_is_named_with_file_and_line(tmp_path: Path, change: dict[str, Any], field: str) -> None:

@@ -8,16 +8,20 @@ from __future__ import annotations
 import json
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ansible_collections.virtperf.vhost.plugins.module_utils.sampler import series as series_file
 from ansible_collections.virtperf.vhost.plugins.plugin_utils import report
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.analysis import analyse
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.grid import Grid, lay_out
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.records import Record
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.studies import results_of
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.wanted import wanted_cells
 from ansible_collections.virtperf.vhost.tests.unit import record_factory as make
+from ansible_collections.virtperf.vhost.tests.unit import throttle_factory
 
 
 class Page(HTMLParser):
@@ -68,10 +72,19 @@ def grids_of(raws: list[dict[str, Any]], studies: dict[str, Any] | None = None) 
 
 
 def page(
-    raws: list[dict[str, Any]], studies: dict[str, Any] | None = None, *, reference: bool = False, **manifest: Any
+    raws: list[dict[str, Any]],
+    studies: dict[str, Any] | None = None,
+    *,
+    reference: bool = False,
+    directory: Path | None = None,
+    **manifest: Any,
 ) -> str:
-    """The page of a run."""
-    grids, records = grids_of(raws, studies)
+    """The page of a run; samples are those in a host's ``directory``."""
+    records = [Record(raw, line) for line, raw in enumerate(raws, start=1)]
+    hosts = sorted({raw["host"] for raw in raws}) or ["localhost"]
+    results = results_of(records, wanted_cells(studies or {}, hosts))
+    names = {raw["series"] for raw in raws if "series" in raw} if directory else ()
+    series = {("localhost", name): series_file.read(str(directory / name)) for name in names} if directory else {}
     whole = {
         "run_id": make.RUN_ID,
         "tool": {"name": "virtperf.vhost", "version": "0.1.0"},
@@ -81,7 +94,9 @@ def page(
         "facts": {"localhost": make.FACTS},
         "failures": [],
     }
-    return report.render_report(grids, records, whole | manifest, notes=["line 9 is left out"], reference=reference)
+    return report.render_report(
+        results, records, whole | manifest, notes=["line 9 is left out"], series=series, reference=reference
+    )
 
 
 def test_everything_is_on_it() -> None:
@@ -269,3 +284,84 @@ def test_the_reference_only_on_request() -> None:
         assert words in text
     assert "accelerator kvm none: no guest" in text
     assert "Beside the measurement" not in Page(page(raws)).text
+
+
+PHASES = throttle_factory.timeline_phases(6.0, (50.0, 0.1), 6.0)
+THROTTLE = {"throttle": throttle_factory.definition([("iperf3", "qemu-thread")], PHASES)}
+
+
+def test_the_other_study(tmp_path: Path) -> None:
+    directory = throttle_factory.measure(tmp_path, phases=PHASES, ends_in="0.1%")
+    text = page(throttle_factory.records(directory), THROTTLE, directory=directory, status="incomplete")
+    found = Page(text)
+    for words in (
+        "On localhost the iperf3 stream fell from 8",
+        "when its vhost workers got 1000 1000000, and was back 1.30 s after the limit was lifted.",
+        "iperf3, qemu-thread, 0.1% : 2 of 3 valid; trial 3: client ended with status 1",
+        "iperf3, workers as qemu-thread 90 % of the baseline was back 1.30 s",
+        "the workers in server were throttled in 100% of the periods",
+        "worker-throttled 3 of 5 phases",
+        "trial 1 trial 2 trial 3, not valid iperf3, workers as qemu-thread: over time received sent",
+        "throughput against quota undetermined worker-throttled",
+        "Invalid trials",
+        "line 15 iperf3, qemu-thread, 0.1%, trial 3: invalid",
+        "Mbit/s",
+    ):
+        assert words in found.text
+    assert "Mpps" not in found.text
+    assert "Cells and verdicts" not in found.text
+    (inside,) = re.findall(r'<script type="application/json" id="plots">(.*?)</script>', text, re.DOTALL)
+    plots = json.loads(inside)
+    assert len(plots) == 4
+    # each box, and each button that fills it, has its plot
+    assert set(found.values("data-plot")) | set(found.values("data-shows")) == set(plots)
+    assert set(found.values("data-box")) <= set(found.values("id"))
+    ids = found.values("id")
+    assert len(ids) == len(set(ids))
+    assert all(link == "data:," or link.removeprefix("#") in ids for link in found.values("href"))
+    assert {f"#L{n}" for n in range(1, 16)} <= set(found.values("href"))
+
+
+def test_both_studies_on_one_page(tmp_path: Path) -> None:
+    raws = [make.record(), *throttle_factory.records(throttle_factory.measure(tmp_path, phases=PHASES))]
+    found = Page(page(raws, {"reflect": make.definition([make.cell()], trials=1), **THROTTLE}))
+    assert "million 64-byte packets a second. On localhost the iperf3 stream fell" in found.text
+    assert "reflect on localhost throttle on localhost Cells and verdicts" in found.text
+    assert "Of 6 cells, 3 limited by worker-throttled, 1 by vswitch-cpu; 2 undetermined." in found.text
+    assert {"result-1", "result-2", "cells"} <= set(found.values("id"))
+
+
+def test_frames_of_a_picture(tmp_path: Path) -> None:
+    phases = throttle_factory.timeline_phases(44.0, (), 12.0)
+    text = Page(page(throttle_factory.records(throttle_factory.measure(tmp_path, workload="vnc", phases=phases)))).text
+    assert "baseline 4,101,000 4,101,000 to 4,101,000 313 30 30 0 0 0.25 s 0.25 s" in text
+    assert "bytes a change: on the client's tap" in text
+
+
+def test_nothing_measured_of_the_other_study() -> None:
+    text = Page(page([], THROTTLE, status="incomplete")).text
+    assert "No cell has a valid trial." in text
+    assert "! 0 of 3" in text
+    assert "3 of 3 trials not measured" in text
+
+
+@pytest.mark.parametrize("place", ["phase", "workload", "layout", "reason", "verdict", "cpu_max", "interfaces"])
+def test_what_hosts_say_of_the_other_study_stays_text(place: str, tmp_path: Path) -> None:
+    evil = "</script><script>alert(1)</script><img src=x onerror=alert(1)>\"'&"
+    directory = throttle_factory.measure(tmp_path, phases=PHASES)
+    raws = throttle_factory.records(directory)
+    for raw in raws:
+        if place in raw["cell"]:
+            raw["cell"][place] = evil
+        elif place == "reason":
+            raw |= {"valid": False, "reasons": [evil]}
+        elif place == "verdict":
+            raw["verdict"] = {"limit": evil, "evidence": evil}
+        elif place == "cpu_max":
+            raw["asked"]["cpu_max"] = evil
+        else:
+            raw["observed"]["interfaces"] = {evil: [evil]}
+    text = page(raws, directory=directory)
+    assert "alert(1)" in Page(text).text
+    assert "<script>alert" not in text
+    assert "<img" not in text

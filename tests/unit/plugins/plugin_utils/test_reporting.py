@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from ansible_collections.virtperf.vhost.plugins.plugin_utils.opening import open
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.reporting import report_run
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.run_dir import RunDir, RunDirError
 from ansible_collections.virtperf.vhost.tests.unit import record_factory as make
+from ansible_collections.virtperf.vhost.tests.unit import throttle_factory
 
 
 @pytest.fixture(autouse=True)
@@ -147,3 +150,81 @@ def test_the_reference_can_be_shown_of_a_run_that_is_over(run: RunDir) -> None:
     assert "theirs:" in outcome.table
     assert "theirs" in run.report.read_text()
     assert "theirs" not in outcome.table_before
+
+
+def fetch_throttle(run: RunDir, directory: Path) -> None:
+    """The records and the samples that came from the host."""
+    (run.hosts / "localhost").mkdir(exist_ok=True)
+    shutil.copy(directory / "throttle.jsonl", run.hosts / "localhost")
+    shutil.copytree(directory / "samples", run.samples / "localhost", dirs_exist_ok=True)
+
+
+def test_both_studies_in_one_run(tmp_path: Path) -> None:
+    phases = throttle_factory.timeline_phases(6.0, (50.0,), 6.0)
+    run = RunDir(tmp_path / "results" / make.RUN_ID)
+    studies = {
+        "reflect": make.definition([make.cell()], trials=1),
+        "throttle": throttle_factory.definition([("iperf3", "qemu-thread")], phases),
+    }
+    open_run(run, studies, ["localhost"], 1)
+    fetch(run, [make.record()])
+    directory = throttle_factory.measure(tmp_path, phases=phases, trials=2)
+    fetch_throttle(run, directory)
+    outcome = report_run(run, None, None)
+    assert [(cell.study, cell.cell["phase"], len(cell.counted)) for cell in outcome.incomplete] == [
+        ("throttle", phase.name, 2) for phase in phases
+    ]
+    assert manifest_of(run)["status"] == "incomplete"
+    # what an earlier attempt has need not be measured again
+    done = {(one["study"], one["valid_trials"]) for one in open_run(run, studies, ["localhost"], 1).done}
+    assert done == {("reflect", 1), ("throttle", 2)}
+
+    throttle_factory.measure(tmp_path, phases=phases, trials=1, began="2026-11-20T12:00:00")
+    fetch_throttle(run, directory)
+    outcome = report_run(run, None, None)
+    assert outcome.complete
+    assert outcome.notes == []
+    manifest = manifest_of(run)
+    assert manifest["status"] == "complete"
+    samples = [name for name in manifest["files"] if name.startswith("samples/localhost/throttle-iperf3-qemu-thread-")]
+    assert len(samples) == 3
+    assert set(manifest["files"]) - set(samples) == {
+        "hosts/localhost/reflect.jsonl",
+        "hosts/localhost/throttle.jsonl",
+    }
+    assert "Mpps" in outcome.table
+    assert "cpu.max" in outcome.table
+    assert not report_run(run, None, None).changed
+
+
+def test_a_timeline_whose_samples_did_not_arrive(tmp_path: Path) -> None:
+    phases = throttle_factory.timeline_phases(6.0, (50.0,), 6.0)
+    run = RunDir(tmp_path / "results" / make.RUN_ID)
+    open_run(run, {"throttle": throttle_factory.definition([("iperf3", "qemu-thread")], phases)}, ["localhost"], 1)
+    fetch_throttle(run, throttle_factory.measure(tmp_path, phases=phases))
+    (lost, torn, _whole) = sorted((run.samples / "localhost").iterdir())
+    lost.unlink()
+    torn.write_bytes(torn.read_bytes()[:-9])
+    outcome = report_run(run, None, None)
+    # the numbers are in the records; only a picture is missing
+    assert outcome.complete
+    assert outcome.error is None
+    assert lost.name in outcome.table
+    assert lost.name in run.report.read_text()
+
+
+def test_a_whole_study_is_reported_in_seconds(tmp_path: Path) -> None:
+    run = RunDir(tmp_path / "results" / make.RUN_ID)
+    phases = throttle_factory.timeline_phases()
+    timelines = [("iperf3", layout) for layout in ("kthread", "qemu-thread", "libvirt")]
+    open_run(run, {"throttle": throttle_factory.definition(timelines, phases)}, ["localhost"], 1)
+    for hour, (_workload, layout) in enumerate(timelines, start=10):
+        directory = throttle_factory.measure(tmp_path, layout=layout, began=f"2026-11-20T{hour}:00:00", seed=hour)
+    fetch_throttle(run, directory)
+    start = time.perf_counter()
+    outcome = report_run(run, None, None)
+    assert time.perf_counter() - start < 5
+    assert outcome.complete
+    assert len(run.trials.read_text().splitlines()) == 3 * 27
+    # without plotly.js, which here is a word
+    assert run.report.stat().st_size < 1_000_000

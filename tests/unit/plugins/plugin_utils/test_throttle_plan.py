@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
+from ansible_collections.virtperf.vhost.plugins.module_utils.vnc import client as vnc_client
+from ansible_collections.virtperf.vhost.plugins.module_utils.vnc import server as vnc_server
 from ansible_collections.virtperf.vhost.plugins.plugin_utils import records
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.reflect.values import PlanError
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.throttle_plan import VARIABLES, cells, plan, remaining
@@ -18,7 +20,7 @@ from ansible_collections.virtperf.vhost.plugins.plugin_utils.throttle_plan impor
 ROLE = Path(__file__).resolve().parents[4] / "roles" / "throttle"
 DEFAULTS: dict[str, Any] = yaml.safe_load((ROLE / "defaults" / "main.yml").read_text())
 GIVEN = {**DEFAULTS, "throttle_server": "guest1", "throttle_client": "guest2", "throttle_server_address": "10.0.0.1"}
-VNC = {"throttle_workload": "vnc", "throttle_vnc_server_command": ["s"], "throttle_vnc_client_command": ["c", 1]}
+VNC = {"throttle_workload": "vnc"}
 
 
 def planned(**changes: Any) -> dict[str, Any]:
@@ -52,6 +54,13 @@ def test_the_default_timeline_is_that_of_the_original_and_a_ladder() -> None:
     assert "--one-off" in timeline["server"]["command"]
 
 
+def test_a_trace_is_off_unless_asked_for() -> None:
+    plans = {value: planned(throttle_trace=value) for value in (False, "yes")}
+    assert [plan["timelines"][0]["trace"] for plan in plans.values()] == [False, True]
+    assert [plan["definition"]["trace"] for plan in plans.values()] == [False, True]
+    assert planned()["timelines"] == plans[False]["timelines"]
+
+
 def test_all_of_it_takes_less_than_eight_minutes() -> None:
     assert 3 * 78 < planned()["seconds"] < 480
     assert planned()["lines"][-1] == f"9 cells, about {planned()['seconds']:.0f} s"
@@ -60,8 +69,42 @@ def test_all_of_it_takes_less_than_eight_minutes() -> None:
 def test_a_picture_gets_the_time_that_its_changes_need() -> None:
     (timeline,) = planned(**VNC, throttle_ladder=[50])["timelines"]
     assert [phase["seconds"] for phase in timeline["phases"]] == [44, 44, 44, 12]
-    assert (timeline["sender"], timeline["client"]["command"]) == ("server", ["c", "1"])
-    assert timeline["server"]["sockets"]
+    assert timeline["sender"] == "server"
+
+
+def test_the_programs_of_the_picture_get_what_they_have_to_agree_on() -> None:
+    study = planned(
+        **VNC,
+        throttle_vnc_port=5901,
+        throttle_vnc_width=800,
+        throttle_vnc_height=600,
+        throttle_vnc_delay_seconds=2.5,
+        throttle_vnc_colours=["#ff0000", "#00FF00"],
+        throttle_vnc_screen=":0",
+        throttle_vnc_xauthority="/home/me/.Xauthority",
+    )
+    (timeline,) = study["timelines"]
+    server, client = timeline["server"], timeline["client"]
+    common = ["--port", "5901", "--colours", "#ff0000,#00FF00", "--width", "800", "--height", "600"]
+    assert server["command"] == [
+        *("/usr/bin/python3", "/run/virtperf/vnc/server", "--address", "10.0.0.1", "--delay", "2.5"),
+        *("--screen=:0", "--xauthority=/home/me/.Xauthority", *common),
+    ]
+    assert client["command"] == ["/usr/bin/python3", "/run/virtperf/vnc/client", "--server", "10.0.0.1", *common]
+    # The programs themselves understand them.
+    assert vnc_server.asked(server["command"][2:]).screen == ":0"
+    assert vnc_client.asked(client["command"][2:]).width == 800
+    assert [end["ready"][2] for end in (server, client)] == [
+        f'kill -0 "$(cat /run/virtperf/vnc/{end}.ready)"' for end in ("server", "client")
+    ]
+    assert (server["sockets"], client["sockets"]) == (["sport", "=", ":5901"], ["dport", "=", ":5901"])
+    assert study["definition"]["vnc"] == {
+        "width": 800,
+        "height": 600,
+        "delay_seconds": 2.5,
+        "colours": ["#ff0000", "#00FF00"],
+    }
+    assert "--screen" not in " ".join(planned(**VNC)["timelines"][0]["server"]["command"])
 
 
 def test_every_cell_is_one_that_records_may_have() -> None:
@@ -90,9 +133,16 @@ def test_every_cell_is_one_that_records_may_have() -> None:
         ({"throttle_server_address": ""}, "throttle_server_address cannot be ''"),
         ({"throttle_server_address": "-e id"}, "throttle_server_address cannot be '-e id'"),
         ({"throttle_trials": 0}, "throttle_trials cannot be 0"),
+        ({"throttle_trace": "perhaps"}, "throttle_trace cannot be 'perhaps'. Allowed: true, false"),
         ({"throttle_sample_seconds": 0}, "throttle_sample_seconds cannot be 0"),
         ({"throttle_port": 70000}, "throttle_port cannot be 70000"),
-        ({**VNC, "throttle_vnc_client_command": []}, "throttle_vnc_client_command cannot be"),
+        ({**VNC, "throttle_server_address": "fd00::1"}, "Allowed: an IPv4 address, or a name"),
+        ({**VNC, "throttle_vnc_colours": ["#ff0000"]}, "throttle_vnc_colours cannot be ['#ff0000']"),
+        ({**VNC, "throttle_vnc_colours": ["#ff0000", "red"]}, "each '#rrggbb'"),
+        ({**VNC, "throttle_vnc_colours": "#ff0000"}, "throttle_vnc_colours cannot be '#ff0000'"),
+        ({**VNC, "throttle_vnc_delay_seconds": 0.5}, "throttle_vnc_delay_seconds cannot be 0.5"),
+        ({**VNC, "throttle_vnc_port": 0}, "throttle_vnc_port cannot be 0"),
+        ({**VNC, "throttle_vnc_width": 10}, "throttle_vnc_width cannot be 10"),
         ({"throttle_speed": 1}, "the study throttle has no throttle_speed"),
     ],
 )

@@ -18,6 +18,22 @@ def test_rates() -> None:
 
 
 @pytest.mark.parametrize(
+    ("mbps", "words"),
+    [
+        (0, "0.00"),
+        (0.001, "< 0.01"),
+        (0.516, "0.52"),
+        (9.994, "9.99"),
+        (9.996, "10.0"),
+        (99.96, "100"),
+        (1234.5, "1,234"),
+    ],
+)
+def test_rates_orders_of_magnitude_apart(mbps: float, words: str) -> None:
+    assert wording.rate(mbps) == words
+
+
+@pytest.mark.parametrize(
     ("ratio", "words"),
     [(0.97, "97 %"), (0.001, "0.1 %"), (0.0001, "< 0.1 %"), (0.01, "1 %"), (0, "0 %"), (0.0999, "10 %"), (2, "200 %")],
 )
@@ -37,6 +53,12 @@ def test_a_cell_reads_from_the_driver_to_the_packet_size() -> None:
     assert wording.row_label({"driver": "d", "queues": 1, "packet_size": 64}) == "d, 1 queue"
     assert wording.cells_label([cell]) == wording.cell_label(cell)
     assert wording.cells_label([cell, cell, cell]).endswith("64 bytes (and 2 more cells)")
+
+
+def test_a_cell_of_the_other_study_is_a_phase() -> None:
+    cell = {"workload": "iperf3", "layout": "kthread", "phase": "50%"}
+    assert wording.cell_label(cell) == "iperf3, kthread, 50%"
+    assert wording.cells_label([cell, cell]) == "iperf3, kthread, 50% (and 1 more cell)"
 
 
 @pytest.mark.parametrize(

@@ -176,6 +176,12 @@ def test_frames_of_a_picture_that_changes() -> None:
     assert (first["bursts"], first["burst_bytes"], first["burst_bytes_low"]) == (2, 4_100_000, 4_100_000)
     assert (first["changes_made"], first["changes_shown"], first["changes_skipped"]) == (2, 1, 1)
     assert first["change_delay_s"] == pytest.approx(1.0)
+    assert (first["changes_pending"], first["burst_payload_bytes"]) == (0, 4_100_000 - 66 * 20)
+    # Ends that run here have our clock; of one that is elsewhere somebody has to have asked.
+    markers = replace(heard, clocks={})
+    assert accounts(made, markers, **tap)[0].metrics["change_delay_s"] == pytest.approx(1.0)
+    elsewhere = replace(made, client=replace(made.client, through=("ssh", "guest")))
+    assert accounts(elsewhere, markers, **tap)[0].metrics["change_delay_s"] is None
     # Without markers the samples alone speak.
     alone: dict[str, Any] = dict(accounts(made, **tap)[0].metrics)
     assert alone["bursts"] == 2

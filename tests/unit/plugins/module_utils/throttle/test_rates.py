@@ -33,6 +33,21 @@ def test_mean_peak_and_growth() -> None:
     assert rates.peak_mibps(at(5), values) == pytest.approx(3_000_000 * 8 * 10 / 2**20)
 
 
+def test_a_short_step_after_a_late_sample_is_no_peak() -> None:
+    times_s, values = [0.0, 0.1, 0.27, 0.3, 0.4], counter([1_000_000, 1_700_000, 900_000, 100_000])
+    # 1.7 and 0.9 MB in 0.2 s, not 0.9 MB in 0.03 s.
+    assert rates.peak_mibps(times_s, values) == pytest.approx(13_000_000 * 8 / 2**20)
+
+
+def test_samples_that_are_rarer_are_the_peak_s_own_steps() -> None:
+    assert rates.peak_mibps([0.0, 1.0, 2.0], counter([1_000_000, 3_000_000])) == pytest.approx(24_000_000 / 2**20)
+
+
+def test_what_a_counter_grew_by_between_two_samples() -> None:
+    assert rates.between(at(4), [1, None, 5, 9], 0.0, 0.2) == 4
+    assert rates.between(at(4), [1, None, 5, 9], 0.1, 0.3) is None
+
+
 def test_a_sample_that_is_missing_joins_two_steps() -> None:
     assert [step.grown for step in rates.steps(at(4), [1, None, 5, 9])] == [4, 4]
     assert rates.steps(at(4), [1, None, 5, 9])[0].rate == pytest.approx(20)

@@ -166,6 +166,21 @@ def test_a_vm_that_stops_is_named(host: Host, tmp_path: Path, monkeypatch: pytes
     assert limiter.limits == ["max 100000", "as before"]
 
 
+def test_a_guest_whose_clock_is_minutes_off_is_measured_and_told(host: Host, tmp_path: Path) -> None:
+    # Times, and nothing else that is printed there, are five minutes behind.
+    behind = 'case $line in [0-9]*.*) line=$((${line%.*} - 300)).${line#*.};; esac; echo "$line"'
+    through = ["sh", "-c", f'sh -c "$1" | while read -r line; do {behind}; done', "sh"]
+    server = {**raw()["server"], "through": through, "command": program(TALK.format(INTERVAL))}
+    _summary, found, _limiter = run(host, tmp_path, server=server)
+    for record in found:
+        assert (record["valid"], record["reasons"]) == (True, [])
+        clock = record["observed"]["clocks"]["server"]
+        assert clock["note"] == "the guest's clock is 5.0 minutes behind"
+        assert clock["offset_s"] == pytest.approx(-300, abs=0.1)
+        # What it prints has our instants, not its own.
+        assert record["metrics"]["goodput_mbps"] == pytest.approx(0.1)
+
+
 def test_a_program_that_is_never_ready(host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(study, "_READY_S", 0.3)
     server = {"interfaces": ["lo"], "command": ["sleep", "60"], "ready": ["sh", "-c", "echo no port >&2; exit 1"]}

@@ -36,7 +36,7 @@ def verdict(**changes: Any) -> dict[str, Any]:
         (
             {"throttled": {"workers": 1.0}, "throttled_time": {"workers": 0.98}},
             "worker-throttled",
-            "the workers in workers were throttled in 100% of the periods, for 98% of wall time",
+            "the workers in workers were throttled in 100% of the periods, for 98% of wall time, all CPUs together",
         ),
         ({"throttled": {"workers": 0.5}, "throttled_time": {}}, "worker-throttled", "in 50% of the periods"),
         ({"ran": {"worker": {"w1": 0.97}}}, "worker-cpu", "w1 ran for 97% of the time"),

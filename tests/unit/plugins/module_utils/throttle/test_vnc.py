@@ -37,7 +37,7 @@ def test_made_shown_skipped_and_late() -> None:
     server = markers("change", (0, 0.0), (1, 4.0), (2, 8.0), (3, 12.0), (4, 16.0), ahead_s=500.0)
     client = markers("shown", (1, 4.2), (1, 5.0), (3, 19.0), (4, 16.1), ahead_s=-70.0)
     found = frames(server, client, 3.0, 15.0, (Offset(500.0, 0.001), Offset(-70.0, 0.001)))
-    assert (found.made, found.shown, found.skipped) == (3, 2, 1)
+    assert (found.made, found.shown, found.skipped, found.pending) == (3, 2, 1, 0)
     assert found.delay_s == pytest.approx((0.2 + 7.0) / 2)
     assert found.longest_delay_s == pytest.approx(7.0)
 
@@ -50,7 +50,13 @@ def test_no_delay_between_clocks_that_are_not_known(clocks: tuple[Offset, Offset
 
 def test_nothing_shown() -> None:
     found = frames(markers("change", (1, 4.0), (2, 5.0)), [], 0.0, 9.0, (KNOWN, KNOWN))
-    assert (found.made, found.skipped, found.delay_s) == (2, 2, None)
+    assert (found.made, found.skipped, found.pending, found.delay_s) == (2, 0, 2, None)
+
+
+def test_what_comes_after_the_last_that_was_shown_is_on_its_way() -> None:
+    server = markers("change", (1, 1.0), (2, 2.0), (3, 3.0), (4, 4.0))
+    found = frames(server, markers("shown", (2, 2.5), (3, 4.5)), 0.0, 9.0, (KNOWN, KNOWN))
+    assert (found.made, found.shown, found.skipped, found.pending) == (4, 2, 1, 1)
 
 
 @given(st.text(max_size=60))

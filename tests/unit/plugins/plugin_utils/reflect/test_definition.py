@@ -65,3 +65,13 @@ def test_hosts_with_cpus_of_their_own_are_no_contradiction() -> None:
 def test_trials_that_differ_are_refused_with_both_values() -> None:
     with pytest.raises(PlanError, match="reflect_trials is 3 on a and 5 on b"):
         merge({"a": definition(1), "b": definition(1, trials=5)})
+
+
+def test_the_other_study_says_what_may_differ_itself() -> None:
+    phases = {"iperf3": [{"name": "baseline"}]}
+    here = {"cells": [{"phase": "baseline"}], "trials": 3, "phases": phases}
+    assert merge({"a": here, "b": here}, "throttle", ("cells", "phases")) == here
+    merged = merge({"a": here, "b": {**here, "phases": {"vnc": []}}}, "throttle", ("cells", "phases"))
+    assert merged["phases"] == {"a": phases, "b": {"vnc": []}}
+    with pytest.raises(PlanError, match="throttle_trials is 3 on a and 5 on b"):
+        merge({"a": here, "b": {**here, "trials": 5}}, "throttle", ("cells", "phases"))

@@ -72,7 +72,7 @@ def test_every_launch_that_is_planned_can_be_parsed(data: st.DataObject) -> None
         reflect_mbufs=1 << 22,
         reflect_memory_mib=data.draw(st.integers(16384, 1 << 18)),
     )
-    nodes = {pool["node"] for pool in study["hugepages"]}
+    nodes = {pool["node"] for pool in study["needs"]["hugepages"]}
     for launch in study["launches"]:
         ends = [parse(launch[end]) for end in ("vswitch", "far_end")]
         assert not set(ends[0].cpus) & set(ends[1].cpus)

@@ -55,8 +55,8 @@ def test_the_vswitch_reflects_and_the_far_end_generates() -> None:
 
 def test_hugepages_for_both_ends_and_the_mount_that_both_use() -> None:
     study = planned(host(2))
-    assert study["hugepages"] == [{"size": "2M", "count": 128, "count_means": "free", "node": 0}]
-    (mount,) = study["mounts"]
+    assert study["needs"]["hugepages"] == [{"size": "2M", "count": 128, "count_means": "free", "node": 0}]
+    (mount,) = study["needs"]["mounts"]
     assert mount["size"] == "2M"
     ends = [launch[end] for launch in study["launches"] for end in ("vswitch", "far_end")]
     assert {end["huge_dir"] for end in ends} == {mount["path"]}
