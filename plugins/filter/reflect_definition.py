@@ -37,8 +37,8 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.virtperf.vhost.plugins.plugin_utils.reflect.definition import merge
-from ansible_collections.virtperf.vhost.plugins.plugin_utils.reflect.values import PlanError
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.definition import merge
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.values import PlanError
 
 
 def reflect_definition(definitions: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

@@ -48,7 +48,7 @@ from ansible.errors import AnsibleFilterError
 
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.reflect.description import describe
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.reflect.plan import plan
-from ansible_collections.virtperf.vhost.plugins.plugin_utils.reflect.values import PlanError
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.values import PlanError
 
 
 def reflect_plan(variables: Mapping[str, Any], host: Mapping[str, Any]) -> dict[str, Any]:

@@ -37,8 +37,8 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.virtperf.vhost.plugins.plugin_utils.reflect.definition import merge
-from ansible_collections.virtperf.vhost.plugins.plugin_utils.reflect.values import PlanError
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.definition import merge
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.values import PlanError
 
 # A host may have other workloads and layouts, and with them other phases.
 OF_A_HOST = ("cells", "phases")

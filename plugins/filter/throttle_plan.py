@@ -42,8 +42,8 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.virtperf.vhost.plugins.plugin_utils import throttle_plan as planning
-from ansible_collections.virtperf.vhost.plugins.plugin_utils.reflect.values import PlanError
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.throttle import plan as planning
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.values import PlanError
 
 
 def throttle_plan(variables: Mapping[str, Any]) -> dict[str, Any]:

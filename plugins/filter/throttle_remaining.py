@@ -44,7 +44,7 @@ _value:
 
 from typing import Any
 
-from ansible_collections.virtperf.vhost.plugins.plugin_utils.throttle_plan import remaining
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.throttle.plan import remaining
 
 
 class FilterModule:

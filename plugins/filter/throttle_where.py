@@ -56,7 +56,7 @@ from typing import Any
 from ansible.errors import AnsibleFilterError
 
 from ansible_collections.virtperf.vhost.plugins.module_utils.errors import VirtperfError
-from ansible_collections.virtperf.vhost.plugins.plugin_utils.throttle_where import place
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.throttle.where import place
 
 
 def throttle_where(

@@ -20,9 +20,6 @@ from markupsafe import Markup
 from ansible_collections.virtperf.vhost.plugins.plugin_utils import (
     figures,
     sketch,
-    throttle_analysis,
-    throttle_section,
-    throttle_wording,
     wording,
 )
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.analysis import UNSTABLE_SPREAD, CellSummary
@@ -35,6 +32,9 @@ from ansible_collections.virtperf.vhost.plugins.plugin_utils.reference_table imp
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.samples import AllSeries
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.setup import Setting, compare
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.studies import Result
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.throttle import analysis as throttle_analysis
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.throttle import section as throttle_section
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.throttle import wording as throttle_wording
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.trials import NO_TRIAL, JudgedCell
 
 # A page with more records than this names their lines only.

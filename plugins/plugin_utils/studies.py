@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.analysis import summarise
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.grid import Grid, lay_out
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.records import Record
-from ansible_collections.virtperf.vhost.plugins.plugin_utils.throttle_analysis import Timelines, lay_out_timelines
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.throttle.analysis import Timelines, lay_out_timelines
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.trials import CellTrials, gather
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.wanted import WantedCell
 

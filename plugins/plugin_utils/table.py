@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.virtperf.vhost.plugins.plugin_utils import throttle_table
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.analysis import UNSTABLE_SPREAD, CellSummary
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.grid import Grid, Row
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.reference import compare_with_reference
@@ -22,6 +21,7 @@ from ansible_collections.virtperf.vhost.plugins.plugin_utils.table_parts import 
     header,
     trouble,
 )
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.throttle import table as throttle_table
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.wording import (
     factor_name,
     level,

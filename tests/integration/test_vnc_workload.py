@@ -29,7 +29,7 @@ import json, sys, yaml
 from ansible_collections.virtperf.vhost.plugins.module_utils.host import Host
 from ansible_collections.virtperf.vhost.plugins.module_utils.throttle.setup import setup
 from ansible_collections.virtperf.vhost.plugins.module_utils.throttle.study import Study
-from ansible_collections.virtperf.vhost.plugins.plugin_utils.throttle_plan import plan
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.throttle.plan import plan
 
 class Unlimited:  # there are no workers here whose limit could be set
     def set(self, cpu_max):

@@ -80,7 +80,7 @@ def _buckets(content: Iterable[Any]) -> Iterator[Bucket]:
         if isinstance(bucket, dict) and bucket.get("count"):
             low, count = bucket.get("min", 0), bucket["count"]
             high = bucket.get("max", low)
-            if type(low) is int and type(high) is int and type(count) is int:
+            if isinstance(low, int) and isinstance(high, int) and isinstance(count, int):
                 yield low, high, count
 
 

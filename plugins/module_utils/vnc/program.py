@@ -150,7 +150,7 @@ def run(name: str, work: Callable[[contextlib.ExitStack, Place], None]) -> NoRet
     except (VirtperfError, OSError) as error:
         sys.stderr.write(f"{name}: {' '.join(str(error).split())}\n")
         status = 1
-    sys.exit(status)
+    raise SystemExit(status)
 
 
 def _end_with_parent() -> None:

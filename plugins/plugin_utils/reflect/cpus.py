@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.cpu_choice import preferred, siblings_of
-from ansible_collections.virtperf.vhost.plugins.plugin_utils.reflect.values import PlanError, join
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.values import PlanError, join
 
 
 def choose_cpus(

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.reflect.launches import boots
-from ansible_collections.virtperf.vhost.plugins.plugin_utils.reflect.values import join
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.values import join
 
 
 def describe(study: Mapping[str, Any]) -> list[str]:

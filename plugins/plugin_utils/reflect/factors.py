@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.virtperf.vhost.plugins.module_utils.pktgen.definition import LINK_SPEEDS_MBPS
-from ansible_collections.virtperf.vhost.plugins.plugin_utils.reflect.values import PlanError, boolean, integer
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.values import PlanError, boolean, integer
 
 # The far end beside the vswitch, by its layout of the rings.
 HOST_DRIVERS = ("virtio_user_split", "virtio_user_packed")

@@ -18,7 +18,7 @@ from ansible_collections.virtperf.vhost.plugins.plugin_utils.reflect.ends import
     socket_of,
 )
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.reflect.factors import KERNEL_DRIVER
-from ansible_collections.virtperf.vhost.plugins.plugin_utils.reflect.values import PlanError
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.values import PlanError
 
 NAME = "reflect"
 # systemd mounts it, and gives its pages to whoever asks.

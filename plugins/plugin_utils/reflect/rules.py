@@ -13,7 +13,7 @@ from ansible_collections.virtperf.vhost.plugins.plugin_utils.reflect import gues
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.reflect.asked import cores_of
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.reflect.factors import GUEST_DRIVERS, KERNEL_DRIVER
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.reflect.settings import page_size_kib
-from ansible_collections.virtperf.vhost.plugins.plugin_utils.reflect.values import PlanError
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.values import PlanError
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.wording import count
 
 # What QEMU takes as rx_queue_size; tx_queue_size of a vhost-user port is like it.

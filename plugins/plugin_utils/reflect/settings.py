@@ -11,7 +11,7 @@ from typing import Any
 from ansible_collections.virtperf.vhost.plugins.module_utils.errors import VirtperfError
 from ansible_collections.virtperf.vhost.plugins.module_utils.memory import parse_size
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.reflect.factors import FACTORS
-from ansible_collections.virtperf.vhost.plugins.plugin_utils.reflect.values import (
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.values import (
     PlanError,
     choice_in,
     cpus_in,

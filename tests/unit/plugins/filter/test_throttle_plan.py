@@ -10,7 +10,7 @@ from ansible.errors import AnsibleFilterError
 
 from ansible_collections.virtperf.vhost.plugins.filter.throttle_plan import FilterModule
 from ansible_collections.virtperf.vhost.plugins.filter.throttle_remaining import FilterModule as Remaining
-from ansible_collections.virtperf.vhost.tests.unit.plugins.plugin_utils.test_throttle_plan import GIVEN
+from ansible_collections.virtperf.vhost.tests.unit.plugins.plugin_utils.throttle.test_plan import GIVEN
 
 
 def test_they_are_found_by_their_names() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.grid import Grid
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.records import Record
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.studies import Result, results_of
-from ansible_collections.virtperf.vhost.plugins.plugin_utils.throttle_analysis import Timelines
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.throttle.analysis import Timelines
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.wanted import wanted_cells
 from ansible_collections.virtperf.vhost.tests.unit import record_factory, throttle_factory
 

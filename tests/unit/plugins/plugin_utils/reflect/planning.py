@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.reflect.plan import plan
-from ansible_collections.virtperf.vhost.plugins.plugin_utils.reflect.values import PlanError
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.values import PlanError
 
 ROLE = Path(__file__).parents[5] / "roles" / "reflect"
 DEFAULTS: dict[str, Any] = yaml.safe_load((ROLE / "defaults" / "main.yml").read_text())

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.reflect.cpus import choose_cpus, housekeeping
-from ansible_collections.virtperf.vhost.plugins.plugin_utils.reflect.values import PlanError
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.values import PlanError
 from ansible_collections.virtperf.vhost.tests.unit.plugins.plugin_utils.reflect.planning import (
     host,
     planned,

@@ -17,7 +17,7 @@ from ansible_collections.virtperf.vhost.plugins.module_utils.dpdk.definition imp
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.reflect.description import describe
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.reflect.factors import FACTORS
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.reflect.settings import SETTINGS
-from ansible_collections.virtperf.vhost.plugins.plugin_utils.reflect.values import PlanError
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.values import PlanError
 from ansible_collections.virtperf.vhost.tests.unit.plugins.plugin_utils.reflect.planning import (
     DEFAULTS,
     ROLE,

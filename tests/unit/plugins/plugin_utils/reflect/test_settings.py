@@ -11,7 +11,7 @@ import pytest
 
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.reflect.plan import plan
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.reflect.settings import page_size_kib
-from ansible_collections.virtperf.vhost.plugins.plugin_utils.reflect.values import PlanError
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.values import PlanError
 from ansible_collections.virtperf.vhost.tests.unit.plugins.plugin_utils.reflect.planning import (
     DEFAULTS,
     host,

@@ -18,7 +18,7 @@ from ansible_collections.virtperf.vhost.plugins.module_utils.throttle import rat
 from ansible_collections.virtperf.vhost.plugins.module_utils.throttle.setup import ENDS
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.figures import Figure, load_plotly
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.records import Record
-from ansible_collections.virtperf.vhost.plugins.plugin_utils.throttle_analysis import (
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.throttle.analysis import (
     RATE,
     PhaseSummary,
     Timeline,

@@ -8,22 +8,24 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from ansible_collections.virtperf.vhost.plugins.plugin_utils.reflect.values import PlanError
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.values import PlanError
 
 # What may differ from host to host: the cells, and where they run.
-_OF_A_HOST = {
-    "cells",
-    "factors",
-    "vswitch_cpus",
-    "far_end_cpus",
-    "hugepage_size",
-    "memory_mib",
-    "allow_overlap",
-    "guest_memory_mib",
-    "guest_cpu",
-    "guest_accel",
-    "guest_ready_seconds",
-}
+_OF_A_HOST = frozenset(
+    {
+        "cells",
+        "factors",
+        "vswitch_cpus",
+        "far_end_cpus",
+        "hugepage_size",
+        "memory_mib",
+        "allow_overlap",
+        "guest_memory_mib",
+        "guest_cpu",
+        "guest_accel",
+        "guest_ready_seconds",
+    }
+)
 
 
 def merge(

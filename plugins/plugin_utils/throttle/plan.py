@@ -17,7 +17,7 @@ from ansible_collections.virtperf.vhost.plugins.module_utils.throttle.setup impo
 from ansible_collections.virtperf.vhost.plugins.module_utils.vnc import pack
 from ansible_collections.virtperf.vhost.plugins.module_utils.vnc.program import ready_file
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.done import Done
-from ansible_collections.virtperf.vhost.plugins.plugin_utils.reflect.values import (
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.values import (
     PlanError,
     number_in,
     seconds_in,

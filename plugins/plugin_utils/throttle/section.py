@@ -11,16 +11,16 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from ansible_collections.virtperf.vhost.plugins.plugin_utils import throttle_wording
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.figures import Figure
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.samples import AllSeries
-from ansible_collections.virtperf.vhost.plugins.plugin_utils.throttle_analysis import (
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.throttle import wording
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.throttle.analysis import (
     PhaseSummary,
     Timeline,
     TimelineRun,
     Timelines,
 )
-from ansible_collections.virtperf.vhost.plugins.plugin_utils.throttle_figures import ladder, timeline
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.throttle.figures import ladder, timeline
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.wording import count, percent, rate
 
 # Trials of a timeline that the page carries: the newest.
@@ -82,8 +82,8 @@ def _part(one: Timeline, host: str, series: AllSeries, key: str) -> Part:
     dots = Choice("", figure) if figure else None
     return Part(
         timeline=one,
-        has_picture=throttle_wording.has_picture(one),
-        recovery=throttle_wording.recovery(one),
+        has_picture=wording.has_picture(one),
+        recovery=wording.recovery(one),
         course=_course(one, runs, {run.series: series[host, run.series] for run in runs}, key) if runs else None,
         ladder=Box(f"{key}-ladder", dots.plot.title, [dots], dots, steps) if dots else None,
         left_out=len(drawable) - len(runs),
@@ -125,7 +125,7 @@ def sentence(all_timelines: Sequence[Timelines]) -> str:
     back = one.recovery
     known = [value for value in back.back_s if value is not None] if back else []
     if back and len(known) == len(back.back_s):
-        words += f", and was back {throttle_wording.seconds(median(known))} after the limit was lifted"
+        words += f", and was back {wording.seconds(median(known))} after the limit was lifted"
     return f"{words}."
 
 

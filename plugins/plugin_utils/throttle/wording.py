@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from statistics import median
 
-from ansible_collections.virtperf.vhost.plugins.plugin_utils.throttle_analysis import Number, PhaseSummary, Timeline
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.throttle.analysis import Number, PhaseSummary, Timeline
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.wording import percent, rate
 
 NONE = "-"

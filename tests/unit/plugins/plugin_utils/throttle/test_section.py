@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from ansible_collections.virtperf.vhost.plugins.module_utils.sampler import series as series_file
-from ansible_collections.virtperf.vhost.plugins.plugin_utils import throttle_section
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.records import Record
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.samples import AllSeries
-from ansible_collections.virtperf.vhost.plugins.plugin_utils.throttle_analysis import Timelines, lay_out_timelines
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.throttle import section as throttle_section
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.throttle.analysis import Timelines, lay_out_timelines
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.trials import gather
 from ansible_collections.virtperf.vhost.tests.unit import throttle_factory as make
 

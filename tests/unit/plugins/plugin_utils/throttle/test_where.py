@@ -11,7 +11,7 @@ import pytest
 
 from ansible_collections.virtperf.vhost.plugins.module_utils.errors import VirtperfError
 from ansible_collections.virtperf.vhost.plugins.module_utils.throttle.setup import setup
-from ansible_collections.virtperf.vhost.plugins.plugin_utils.throttle_where import place
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.throttle.where import place
 
 KEYS = {"identity": "/k/id_ed25519", "known_hosts": "/k/known_hosts"}
 GROUPS = [{"directory": "/sys/fs/cgroup/vhost"}]

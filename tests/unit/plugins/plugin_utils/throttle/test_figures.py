@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from ansible_collections.virtperf.vhost.plugins.module_utils.sampler import series as series_file
 from ansible_collections.virtperf.vhost.plugins.module_utils.sampler.series import Series
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.records import Record
-from ansible_collections.virtperf.vhost.plugins.plugin_utils.throttle_analysis import Timeline, lay_out_timelines
-from ansible_collections.virtperf.vhost.plugins.plugin_utils.throttle_figures import (
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.throttle.analysis import Timeline, lay_out_timelines
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.throttle.figures import (
     POINTS_AT_MOST,
     ladder,
     thin,

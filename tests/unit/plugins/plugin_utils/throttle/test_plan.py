@@ -14,10 +14,10 @@ import yaml
 from ansible_collections.virtperf.vhost.plugins.module_utils.vnc import client as vnc_client
 from ansible_collections.virtperf.vhost.plugins.module_utils.vnc import server as vnc_server
 from ansible_collections.virtperf.vhost.plugins.plugin_utils import records
-from ansible_collections.virtperf.vhost.plugins.plugin_utils.reflect.values import PlanError
-from ansible_collections.virtperf.vhost.plugins.plugin_utils.throttle_plan import VARIABLES, cells, plan, remaining
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.throttle.plan import VARIABLES, cells, plan, remaining
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.values import PlanError
 
-ROLE = Path(__file__).resolve().parents[4] / "roles" / "throttle"
+ROLE = Path(__file__).resolve().parents[5] / "roles" / "throttle"
 DEFAULTS: dict[str, Any] = yaml.safe_load((ROLE / "defaults" / "main.yml").read_text())
 GIVEN = {**DEFAULTS, "throttle_server": "guest1", "throttle_client": "guest2", "throttle_server_address": "10.0.0.1"}
 VNC = {"throttle_workload": "vnc"}

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.virtperf.vhost.plugins.plugin_utils.reflect.values import boolean, integer
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.values import boolean, integer
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.records import Record
-from ansible_collections.virtperf.vhost.plugins.plugin_utils.throttle_analysis import (
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.throttle.analysis import (
     Timeline,
     Timelines,
     lay_out_timelines,

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.virtperf.vhost.plugins.plugin_utils.reflect.definition import merge
-from ansible_collections.virtperf.vhost.plugins.plugin_utils.reflect.values import PlanError
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.definition import merge
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.values import PlanError
 
 
 def definition(*queues: int, **more: Any) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from textwrap import wrap
 from typing import Any
 
-from ansible_collections.virtperf.vhost.plugins.plugin_utils import throttle_wording as words
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.table_parts import (
     MISSING,
     SKIPPED,
@@ -17,7 +16,8 @@ from ansible_collections.virtperf.vhost.plugins.plugin_utils.table_parts import 
     footnotes,
     header,
 )
-from ansible_collections.virtperf.vhost.plugins.plugin_utils.throttle_analysis import PhaseSummary, Timeline, Timelines
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.throttle import wording as words
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.throttle.analysis import PhaseSummary, Timeline, Timelines
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.wording import one_line
 
 WIDTH = 100

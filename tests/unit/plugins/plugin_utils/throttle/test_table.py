@@ -11,7 +11,7 @@ from typing import Any
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.records import Record
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.studies import results_of
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.table import render_table
-from ansible_collections.virtperf.vhost.plugins.plugin_utils.throttle_table import WIDTH
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.throttle.table import WIDTH
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.wanted import wanted_cells
 from ansible_collections.virtperf.vhost.tests.unit import record_factory, throttle_factory
 
