@@ -45,12 +45,19 @@ class Done:
 
 
 def start(
-    playbook: str, variables: Mapping[str, Any], results: Path, environment: Mapping[str, str] | None = None
+    playbook: str,
+    variables: Mapping[str, Any],
+    results: Path,
+    environment: Mapping[str, str] | None = None,
+    inventory: Path = CHECKOUT / "inventories/local",
 ) -> subprocess.Popen[str]:
     """Start a playbook of the collection with its results in a directory of the test's."""
     extra = json.dumps({"results_dir": str(results), **variables})
     return subprocess.Popen(
-        [str(CHECKOUT / "tools/env"), "ansible-playbook", f"virtperf.vhost.{playbook}", "-e", extra],
+        [
+            *(str(CHECKOUT / "tools/env"), "ansible-playbook", f"virtperf.vhost.{playbook}"),
+            *("-i", str(inventory), "-e", extra),
+        ],
         cwd=CHECKOUT,
         env={**os.environ, **(environment or {})},
         stdout=subprocess.PIPE,

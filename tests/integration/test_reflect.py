@@ -42,6 +42,20 @@ def test_a_run_gives_records_table_and_report(tmp_path: Path) -> None:
     assert re.search(r"cell \d+ of 4", done.output), "no line of progress"
 
 
+def test_a_controller_that_is_no_hypervisor(tmp_path: Path) -> None:
+    """It learns the name of a run, which nobody has given, from the hosts that measured."""
+    inventory = tmp_path / "hosts.yml"
+    inventory.write_text(
+        "hypervisors: {hosts: {box: {ansible_connection: local, ansible_python_interpreter: /usr/bin/python3}}}\n"
+    )
+    results = tmp_path / "results"
+    process = bench.start("bench", bench.SMALL, results, inventory=inventory)
+    done = bench.finish(process, results, "")
+    assert done.status == 0, done.output
+    (run,) = results.iterdir()
+    assert "host box" in (run / "table.txt").read_text()
+
+
 def test_a_host_with_python_3_9(tmp_path: Path) -> None:
     finder = Path(__file__).with_name("python39.py")
     found = subprocess.run([sys.executable, finder], capture_output=True, text=True, check=True)

@@ -1,0 +1,21 @@
+# Copyright: (c) 2026, the virtperf.vhost authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The Molecule scenarios, each in the hypervisor in a VM. They look there themselves for what they leave."""
+
+from __future__ import annotations
+
+import subprocess
+
+import bench
+import pytest
+from a_sandbox import ACCESS
+
+
+@pytest.mark.parametrize("scenario", ["guests", "throttle"])
+def test_a_scenario(sandbox: float, scenario: str) -> None:
+    before = set(ACCESS.parent.rglob("*"))
+    command = [str(bench.CHECKOUT / "tools/env"), "molecule", "test", "--scenario-name", scenario]
+    done = subprocess.run(command, cwd=bench.CHECKOUT, capture_output=True, text=True, check=False, timeout=600)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert set(ACCESS.parent.rglob("*")) <= before
