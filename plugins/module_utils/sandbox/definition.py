@@ -21,8 +21,10 @@ from ansible_collections.virtperf.vhost.plugins.module_utils.sandbox.place impor
 # QEMU's emulated AMD-V. With cmpxchg16b, Linux 6.12 panics in it at its boot (QEMU 7.2), or its guests triple-fault and
 # corrupt its memory (QEMU 10).
 EMULATED_CPU = "EPYC,+svm,-cx16"
-# Emulation goes wrong at times: then it shall end at once and say so, not hang.
-_ON_OOPS = "oops=panic panic=5"
+# Emulation goes wrong at times (QEMU 10 loses the host's page tables when a guest exits): then it shall end at once and
+# neither hang nor boot again from a disk that was cut off in the middle.
+_ON_OOPS = "oops=panic panic=-1"
+_NO_REBOOT = ["-no-reboot"]
 
 
 def choose(host: Host, asked: str) -> accel.Accelerator:
@@ -67,6 +69,7 @@ def definition(asked: Mapping[str, Any], accelerator: accel.Accelerator, keys: K
             "kernel": image["kernel"],
             "initrd": image.get("initrd") or "",
             "append": f"{image['command_line']} {contents.HYPERVISOR_OPTION} {_ON_OOPS}",
+            "arguments": _NO_REBOOT,
             "user_net": {"forwards": [{"host_port": port}]},
             **credentials(
                 NAME,

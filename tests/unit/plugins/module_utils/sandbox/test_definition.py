@@ -66,6 +66,9 @@ def test_the_vm(host: Host) -> None:
     assert {"+svm", "-cx16"} <= set(vm.cpu.split(","))
     assert [(disk.base, disk.readonly) for disk in vm.disks] == [("/i/disk.raw", False), ("/i/disk.raw", True)]
     assert {"root=/dev/vda", "systemd.unit=virtperf-hypervisor.target", "oops=panic"} <= set(vm.append.split())
+    # A panic ends it, so that the next start is one from its image.
+    assert "panic=-1" in vm.append.split()
+    assert vm.arguments == ("-no-reboot",)
     assert vm.user_net
     assert [(forward.host_port, forward.guest_port) for forward in vm.user_net.forwards] == [(40123, 22)]
     assert vm.credentials["ssh.authorized_keys.root"] == "ssh-ed25519 AAAA me\n"
