@@ -21,10 +21,12 @@ THERE = End("there", through=("sh", "-c"))
 @pytest.mark.parametrize("end", [HERE, THERE])
 def test_words_arrive_as_they_are(end: End) -> None:
     said = ['it\'s; a "test"', "$HOME", "", "a  b"]
+    expected = "".join(f"{word}|" for word in said).encode()
     command = end.leashed(["printf", "%s|", *said])
-    assert subprocess.run(command, stdin=subprocess.PIPE, capture_output=True, text=True, check=True).stdout == (
-        "".join(f"{word}|" for word in said)
-    )
+    # Its standard input stays open meanwhile: the end of that would end it, maybe before its first word.
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdout
+        assert child.stdout.read(len(expected)) == expected
 
 
 @pytest.mark.parametrize("end", [HERE, THERE])
