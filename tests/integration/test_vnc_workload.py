@@ -189,8 +189,9 @@ def test_every_change_is_shown_and_costs_one_frame(said: str, link: tuple[str, s
     assert metrics["changes_shown"] + metrics["changes_pending"] == metrics["changes_made"]
     assert (metrics["changes_skipped"], metrics["changes_pending"] <= 1) == (0, True)
     assert metrics["bursts"] >= 10
-    # The smallest too: a frame goes over as a whole, and the largest: only once.
-    assert FRAME <= metrics["burst_bytes_low"] <= metrics["burst_bytes_high"] <= 1.01 * FRAME
+    # The smallest too: a frame goes over as a whole, and the largest: only once. How many headers of 66 bytes it takes
+    # depends on how much TCP had to send at a time; one for each 1448 bytes is the most.
+    assert FRAME <= metrics["burst_bytes_low"] <= metrics["burst_bytes_high"] <= 1.05 * FRAME
     assert FRAME <= metrics["burst_payload_bytes"] <= 1.001 * FRAME
     assert 0.005 < metrics["change_delay_s"] <= metrics["longest_change_delay_s"] < 1
     assert FRAME * 8 / 2**20 < metrics["peak_mibps"] < 20 * FRAME * 8 / 2**20
