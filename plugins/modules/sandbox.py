@@ -30,9 +30,9 @@ options:
         C(kernel), C(initrd) and C(command_line) are looked at.
     type: dict
   vcpus:
-    description: Its virtual CPUs.
+    description: Its virtual CPUs, 2 or more. The first is its own; guests run on the others, unless they are put there.
     type: int
-    default: 2
+    default: 3
   memory:
     description: Its memory, such as V(4GiB).
     type: str
@@ -144,7 +144,7 @@ def main() -> None:
         argument_spec={
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "image": {"type": "dict"},
-            "vcpus": {"type": "int", "default": 2},
+            "vcpus": {"type": "int", "default": 3},
             "memory": {"type": "str", "default": "4GiB"},
             "accel": {"type": "str", "choices": list(ACCELERATORS), "default": "auto"},
             "authorized_keys": {"type": "list", "elements": "str", "default": [], "no_log": False},

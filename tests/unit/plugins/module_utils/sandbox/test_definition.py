@@ -76,6 +76,16 @@ def test_the_vm(host: Host) -> None:
     assert definition(ASKED, accel.Accelerator("auto", "kvm"), keys, 40123).cpu == "host"
 
 
+@pytest.mark.parametrize("used", ["tcg", "kvm"])
+def test_guests_are_kept_off_its_first_cpu(host: Host, used: str) -> None:
+    """There QEMU's emulation corrupts them, and the hypervisor with them."""
+    keys = Keys(host, "sandbox")
+    vm = definition(ASKED, accel.Accelerator("auto", used), keys, 40123)
+    assert "isolcpus=0" in vm.append.split()
+    with pytest.raises(VirtperfError, match="cannot have 1 virtual CPUs.*guests run on the others"):
+        definition({**ASKED, "vcpus": 1}, accel.Accelerator("auto", used), keys, 40123)
+
+
 @pytest.mark.parametrize("part", ["path", "kernel", "command_line"])
 def test_an_image_that_is_none_of_a_hypervisor(host: Host, part: str) -> None:
     with pytest.raises(VirtperfError, match=f"no {part}.*profile hypervisor"):
