@@ -13,7 +13,8 @@ author: The virtperf.vhost authors (@virtperf)
 description:
   - Turns O(_input), VMs as P(virtperf.vhost.guest_vms#filter) makes them, into values in libvirt's words.
   - Disks and ports have the same MAC and PCI addresses in the guest as those that M(virtperf.vhost.qemu_vm) starts.
-  - Fails for what such a domain cannot have, vhost-user ports, memory other than its size, and cloud-init.
+  - Fails for what such a domain cannot have, vhost-user ports, memory other than its size, cloud-init, macvtaps, and
+    of taps C(virtio), C(poll_us), C(sndbuf) and C(vectors).
 options:
   _input:
     description: O(virtperf.vhost.qemu_vm#module:vms).

@@ -49,6 +49,16 @@ options:
       - C(ready) is what cloud-init shall say on the console.
       - Required with O(image).
     type: dict
+  taps:
+    description:
+      - Lists of taps by guest, in place of C(vm_taps) of those guests, and as these are. The guest gets its address in
+        the lab's network at the first one.
+    type: dict
+    default: {}
+  sizes:
+    description: C(vcpus) and C(memory) by guest, in place of C(vm_vcpus), C(vm_memory) and O(settings).
+    type: dict
+    default: {}
 """
 
 EXAMPLES = r"""
@@ -80,12 +90,14 @@ def guest_vms(
     keys: Mapping[str, str] | None = None,
     authorized_keys: Sequence[str] = (),
     settings: Mapping[str, Any] | None = None,
+    taps: Mapping[str, Any] | None = None,
+    sizes: Mapping[str, Any] | None = None,
 ) -> list[dict[str, Any]]:
     """The VMs of one hypervisor."""
     try:
         if image is None:
             return [{"name": core.vm_name(guest, hostvars[guest])} for guest in guests]
-        return core.guest_vms(guests, hostvars, image, keys or {}, authorized_keys, settings or {})
+        return core.guest_vms(guests, hostvars, image, keys or {}, authorized_keys, settings or {}, taps, sizes)
     except VirtperfError as error:
         raise AnsibleFilterError(str(error)) from error
 

@@ -14,7 +14,8 @@ description:
   - Makes O(virtperf.vhost.lab_network#module:bridges) from guests of the inventory plugin
     P(virtperf.vhost.lab#inventory).
   - There is one bridge, with the hypervisor's own address in the lab's network, and all taps of the guests in it. They
-    are listed in the variable C(vm_taps) of each guest, as M(virtperf.vhost.qemu_vm) takes them.
+    are listed in O(taps), or in the variable C(vm_taps) of each guest, as M(virtperf.vhost.qemu_vm) takes them.
+  - A tap with C(macvtap) is a macvtap, with the MAC address that the guest's port has.
 positional: _input, hostvars, bridge, address, prefix_length
 options:
   _input:
@@ -40,6 +41,15 @@ options:
   mtu:
     description: The largest packet in bytes. What is there is left as it is if it is not given.
     type: int
+  taps:
+    description: Lists of taps by guest, in place of C(vm_taps) of those guests, as P(virtperf.vhost.guest_vms#filter).
+    type: dict
+    default: {}
+  more_addresses:
+    description: More addresses of the hypervisor on the bridge, each with the length of its network.
+    type: list
+    elements: str
+    default: []
 """
 
 EXAMPLES = r"""
@@ -69,10 +79,12 @@ def lab_bridges(
     address: str = "",
     prefix_length: int | None = None,
     mtu: int | None = None,
+    taps: Mapping[str, Any] | None = None,
+    more_addresses: Sequence[str] = (),
 ) -> list[dict[str, Any]]:
     """The bridges of one hypervisor."""
     try:
-        return core.lab_bridges(guests, hostvars, bridge, address, prefix_length, mtu)
+        return core.lab_bridges(guests, hostvars, bridge, address, prefix_length, mtu, taps, more_addresses)
     except VirtperfError as error:
         raise AnsibleFilterError(str(error)) from error
 

@@ -13,9 +13,9 @@ version_added: 0.1.0
 author:
   - The virtperf developers (@virtperf)
 description:
-  - Makes bridges on a hypervisor, with its own address on them, and taps in them for the guests.
+  - Makes bridges on a hypervisor, with its own addresses on them, and taps and macvtaps in them for the guests.
   - Nothing of it sends by itself. A bridge that is made has neither STP nor multicast snooping, ports forward at once,
-    and IPv6 is off on it, unless its address is one of IPv6, and on the taps.
+    and IPv6 is off on it, unless an address of it is one of IPv6, and on the taps.
   - What is there already is used. What of it differs is changed. Of a bridge that was there before, STP and the
     like are left as they are, with a warning.
   - Nothing is touched before the whole request has been checked. A name that another kind of interface has, an address
@@ -51,6 +51,11 @@ options:
           - If it is empty, none is added, and none that is there is removed.
         type: str
         default: ""
+      more_addresses:
+        description: More of them, each in a network of its own.
+        type: list
+        elements: str
+        default: []
       mtu:
         description:
           - The largest packet in bytes, of the bridge and of all its taps.
@@ -63,9 +68,24 @@ options:
         default: []
         suboptions:
           name:
-            description: Its name, up to 15 letters.
+            description: Its name, up to 15 letters, or 13 for a macvtap.
             type: str
             required: true
+          kind:
+            description:
+              - V(tap) is a port of the bridge itself.
+              - V(macvtap) is a macvtap (mode bridge) on one end of a veth pair, whose other end is in the bridge. The
+                pair is made with it and named after it, with C(-l) (below the macvtap) and C(-b) (in the bridge).
+              - Of a macvtap, O(bridges[].taps[].queues) is not needed, and O(bridges[].taps[].user) cannot be given.
+            type: str
+            choices: [tap, macvtap]
+            default: tap
+          mac:
+            description:
+              - The MAC address of a macvtap, which has to be that of the guest's device, for nothing else reaches it.
+                Not for a tap.
+              - If it is not given, what is there is left as it is, and what is made has one of its own.
+            type: str
           queues:
             description:
               - How many queue pairs the guest's device shall have. With more than one, the tap is made with
@@ -109,6 +129,17 @@ EXAMPLES = r"""
         taps:
           - {name: tap-server, queues: 2}
           - {name: tap-client, queues: 2}
+  become: true
+
+- name: Have a network for each of two devices of a guest, one of them without a tap
+  virtperf.vhost.lab_network:
+    bridges:
+      - name: lab0
+        address: 198.18.1.254/24
+        more_addresses: [198.18.2.254/24]
+        taps:
+          - {name: arm1, txqueuelen: 100}
+          - {name: arm2, kind: macvtap, mac: "52:54:00:00:00:02"}
   become: true
 
 - name: Have what the guests of the inventory need
@@ -168,7 +199,9 @@ bridges:
           type: str
           sample: tap-server
         mac:
-          description: Its MAC address, which is not that of the guest. Null in check mode, if it is yet to be made.
+          description:
+            - Its MAC address, which is not that of the guest, but for a macvtap. Null in check mode, if it is yet to be
+              made.
           returned: success
           type: str
           sample: fe:81:fc:be:33:02
@@ -182,8 +215,18 @@ bridges:
           returned: success
           type: int
           sample: 1000
+        kind:
+          description: V(tap) or V(macvtap).
+          returned: success
+          type: str
+          sample: tap
+        port:
+          description: The interface that is in the bridge, the tap itself, or the other end of the macvtap's veth pair.
+          returned: success
+          type: str
+          sample: tap-server
         multi_queue:
-          description: Whether it was made for several queues.
+          description: Whether it was made for several queues. A macvtap always is.
           returned: success
           type: bool
           sample: true
@@ -263,11 +306,15 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.virtperf.vhost.plugins.module_utils.host import Host
+from ansible_collections.virtperf.vhost.plugins.module_utils.lab_network.links import TAP
 from ansible_collections.virtperf.vhost.plugins.module_utils.lab_network.manager import ensure_absent, ensure_present
+from ansible_collections.virtperf.vhost.plugins.module_utils.lab_network.request import KINDS
 from ansible_collections.virtperf.vhost.plugins.module_utils.module import RUN_ARGUMENTS, run_module
 
 TAP_ARGUMENTS: dict[str, dict[str, Any]] = {
     "name": {"type": "str", "required": True},
+    "kind": {"type": "str", "choices": list(KINDS), "default": TAP},
+    "mac": {"type": "str"},
     "queues": {"type": "int", "default": 1},
     "user": {"type": "str"},
     "txqueuelen": {"type": "int"},
@@ -275,6 +322,7 @@ TAP_ARGUMENTS: dict[str, dict[str, Any]] = {
 BRIDGE_ARGUMENTS: dict[str, dict[str, Any]] = {
     "name": {"type": "str", "required": True},
     "address": {"type": "str", "default": ""},
+    "more_addresses": {"type": "list", "elements": "str", "default": []},
     "mtu": {"type": "int"},
     "taps": {"type": "list", "elements": "dict", "default": [], "options": TAP_ARGUMENTS},
 }

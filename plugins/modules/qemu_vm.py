@@ -46,7 +46,8 @@ options:
         choices: [auto, kvm, tcg]
         default: auto
       machine:
-        description: What QEMU's C(-machine) takes. Ports and disks have fixed PCI slots on the root bus.
+        description:
+          - What QEMU's C(-machine) takes. Ports and disks have fixed PCI slots on the root bus, up to 22 together.
         type: str
         default: q35
       cpu:
@@ -170,6 +171,29 @@ options:
             description: Let the kernel's vhost-net serve it.
             type: bool
             default: true
+          macvtap:
+            description:
+              - The interface is a macvtap. It has to be there already and to have the guest's MAC address, see
+                O(virtperf.vhost.lab_network#module:bridges[].taps[].kind). QEMU gets a descriptor of its device for
+                each of its queues.
+            type: bool
+            default: false
+          poll_us:
+            description:
+              - For how many microseconds vhost's worker polls for more packets before it sleeps, V(0) for not at all.
+                QEMU's own default (V(0)) if not given.
+              - Not with O(vms[].taps[].vhost=false).
+            type: int
+          sndbuf:
+            description:
+              - How many bytes of the guest's packets may be on their way from the interface, V(0) for any number.
+              - QEMU's own default (V(0)) if not given.
+            type: int
+          vectors:
+            description:
+              - MSI-X vectors of the guest's device. V(0) has it interrupt as before MSI, all queues by one line.
+              - If not given, there is one for each ring, one for the control queue and one for the configuration.
+            type: int
           rx_queue_size:
             description: As O(vms[].vhost_user[].rx_queue_size).
             type: int
@@ -472,6 +496,10 @@ VHOST_USER: dict[str, Any] = {
 TAP: dict[str, Any] = {
     "ifname": {"type": "str", "required": True},
     "vhost": {"type": "bool", "default": True},
+    "macvtap": {"type": "bool", "default": False},
+    "poll_us": {"type": "int"},
+    "sndbuf": {"type": "int"},
+    "vectors": {"type": "int"},
     **DEVICE,
 }
 FORWARD: dict[str, Any] = {

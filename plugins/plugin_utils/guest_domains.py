@@ -64,6 +64,11 @@ def _check(vm: Definition) -> None:
         "guests_init: cloud-init": vm.cloud_init is not None,
         "a disk without an overlay": any(disk.readonly for disk in vm.disks),
         "virtio properties of a tap": any(tap.virtio for tap in vm.taps),
+        "a macvtap": any(tap.macvtap for tap in vm.taps),
+        **{
+            f"{name} of a tap": any(getattr(tap, name) is not None for tap in vm.taps)
+            for name in ("poll_us", "sndbuf", "vectors")
+        },
     }
     for part, asked in parts.items():
         if asked:

@@ -10,12 +10,13 @@ from typing import Any
 
 from ansible_collections.virtperf.vhost.plugins.module_utils.errors import VirtperfError
 from ansible_collections.virtperf.vhost.plugins.module_utils.guest_access.told import Network, credentials, user_network
-from ansible_collections.virtperf.vhost.plugins.module_utils.qemu.definition import check_name
+from ansible_collections.virtperf.vhost.plugins.module_utils.qemu.definition import check_name, derived_mac
 
 INITS = ("credentials", "cloud-init")
 # Variables of a guest that go into its VM as they are; each has a default among the settings.
 _SIZES = ("vcpus", "memory", "cpu", "accel")
-_PORTS = ("vhost_user", "taps")
+# What a study may give a guest in their place.
+_OWN_SIZES = ("vcpus", "memory")
 
 
 def guest_vms(
@@ -25,16 +26,58 @@ def guest_vms(
     keys: Mapping[str, str],
     authorized_keys: Sequence[str],
     settings: Mapping[str, Any],
+    taps: Mapping[str, Any] | None = None,
+    sizes: Mapping[str, Any] | None = None,
 ) -> list[dict[str, Any]]:
     """A VM for each guest, in their order.
 
     ``variables`` are those of the inventory, by host; ``image`` is what the module guest_image says of it; ``keys`` are
-    the files with private host keys, by guest. ``settings``: vcpus, memory, cpu, accel, init, append, ready.
+    the files with private host keys, by guest. ``settings``: vcpus, memory, cpu, accel, init, append, ready. ``taps``
+    are lists by guest, in place of vm_taps, and ``sizes`` vcpus and memory by guest, before all else that tells them.
     """
-    return [
-        _vm(guest, variables[guest], image, keys.get(guest, ""), [key for key in authorized_keys if key], settings)
-        for guest in guests
-    ]
+    made = []
+    for guest in guests:
+        known = variables[guest]
+        own = {
+            **{size: known.get(f"vm_{size}", settings[size]) for size in _SIZES},
+            **_own_sizes(guest, sizes or {}),
+            "taps": guest_taps(guest, known, taps),
+        }
+        entry = [key for key in authorized_keys if key]
+        made.append(_vm(guest, known, own, image, keys.get(guest, ""), entry, settings))
+    return made
+
+
+def guest_taps(guest: str, known: Mapping[str, Any], taps: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+    """The taps of a guest as qemu_vm takes them, those of ``taps`` if it is there, else its vm_taps.
+
+    The first one is the guest's place in the lab's network. A macvtap has the MAC address that its guest's port has.
+    """
+    listed = (taps or {}).get(guest, known.get("vm_taps")) or ()
+    if isinstance(listed, (str, Mapping)) or not all(isinstance(tap, Mapping) and tap.get("ifname") for tap in listed):
+        raise VirtperfError(
+            f"guest {guest} has a tap without a name",
+            found=repr(next((tap for tap in listed if not (isinstance(tap, Mapping) and tap.get("ifname"))), listed)),
+            way_out="guests_taps or vm_taps: [{ifname: tap0}]",
+        )
+    found = [dict(tap) for tap in listed]
+    for number, tap in enumerate(found):
+        if number == 0:
+            tap["mac"] = tap.get("mac") or known.get("vm_mac") or ""
+        if tap.get("macvtap") and not tap.get("mac"):
+            tap["mac"] = derived_mac(vm_name(guest, known), f"tap{number}")
+    return found
+
+
+def _own_sizes(guest: str, sizes: Mapping[str, Any]) -> dict[str, Any]:
+    given = sizes.get(guest) or {}
+    unknown = sorted(set(given) - set(_OWN_SIZES)) if isinstance(given, Mapping) else [repr(given)]
+    if unknown:
+        raise VirtperfError(
+            f"guest {guest}: {unknown[0]} is none of its sizes",
+            way_out=f"guests_sizes: {{{guest}: {{vcpus: 2, memory: {{size: 768MiB}}}}}}, or one of both",
+        )
+    return {size: value for size, value in given.items() if value is not None}
 
 
 def vm_name(guest: str, known: Mapping[str, Any]) -> str:
@@ -45,6 +88,7 @@ def vm_name(guest: str, known: Mapping[str, Any]) -> str:
 def _vm(
     guest: str,
     known: Mapping[str, Any],
+    own: Mapping[str, Any],
     image: Mapping[str, Any],
     key: str,
     authorized_keys: Sequence[str],
@@ -59,8 +103,8 @@ def _vm(
         )
     vm: dict[str, Any] = {
         "name": name,
-        **{size: known.get(f"vm_{size}", settings[size]) for size in _SIZES},
-        **{kind: list(known.get(f"vm_{kind}") or ()) for kind in _PORTS},
+        **own,
+        "vhost_user": list(known.get("vm_vhost_user") or ()),
         "disks": [{"base": image["path"], "cache": "unsafe"}],
         **{part: image[part] for part in ("kernel", "initrd") if image.get(part)},
         "append": append if image.get("kernel") else "",
@@ -70,11 +114,8 @@ def _vm(
         vm["user_net"] = {"forwards": [{"host_port": known["ansible_port"]}]}
         networks.append(user_network(name))
     if vm["taps"]:
-        # The first tap is the guest's place in the lab's network.
-        first = {**vm["taps"][0], "mac": vm["taps"][0].get("mac") or known["vm_mac"]}
-        vm["taps"] = [first, *vm["taps"][1:]]
         address = f"{known['vm_address']}/{known['vm_prefix_length']}"
-        networks.append(Network(first["mac"], address, "" if networks else known["vm_gateway"]))
+        networks.append(Network(vm["taps"][0]["mac"], address, "" if networks else known["vm_gateway"]))
     if not networks:
         raise VirtperfError(
             f"guest {guest} cannot be reached",

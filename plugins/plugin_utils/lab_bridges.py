@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.virtperf.vhost.plugins.module_utils.errors import VirtperfError
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.guest_vms import guest_taps
 
 
 def lab_bridges(
@@ -18,33 +19,39 @@ def lab_bridges(
     address: str = "",
     prefix_length: int | None = None,
     mtu: int | None = None,
+    taps: Mapping[str, Any] | None = None,
+    more_addresses: Sequence[str] = (),
 ) -> list[dict[str, Any]]:
     """The one bridge of a hypervisor, with the taps of all its guests in their order.
 
     ``variables`` are those of the inventory, by host; ``address`` is the hypervisor's own in the lab's network, which
-    has ``prefix_length``.
+    has ``prefix_length``; ``more_addresses`` have theirs with them. ``taps`` are lists by guest, in place of vm_taps.
     """
     owners: dict[str, str] = {}
-    taps = []
+    made = []
     for guest in guests:
-        for tap in variables[guest].get("vm_taps") or ():
-            name = str(tap.get("ifname") or "") if isinstance(tap, Mapping) else ""
-            if not name:
-                raise VirtperfError(
-                    f"guest {guest} has a tap without a name", found=repr(tap), way_out="vm_taps: [{ifname: tap0}]"
-                )
+        for tap in guest_taps(guest, variables[guest], taps):
+            name = str(tap["ifname"])
             if name in owners:
                 raise VirtperfError(
                     f"guest {guest} cannot have the tap {name}",
                     found=f"guest {owners[name]} has it",
-                    way_out="give each tap in vm_taps an ifname of its own",
+                    way_out="give each tap in guests_taps or vm_taps an ifname of its own",
                 )
             owners[name] = guest
-            taps.append({"name": name, "queues": int(tap.get("queues") or 1)})
+            kind = {"kind": "macvtap", "mac": tap["mac"]} if tap.get("macvtap") else {}
+            made.append({"name": name, "queues": int(tap.get("queues") or 1), **kind})
     if address and prefix_length is None:
         raise VirtperfError(
             f"bridge {bridge}: the address {address} comes without the length of its network",
             way_out="give lab_prefix_length beside lab_address",
         )
-    made = {"name": bridge, "address": f"{address}/{prefix_length}" if address else "", "taps": taps}
-    return [{**made, **({} if mtu is None else {"mtu": mtu})}]
+    return [
+        {
+            "name": bridge,
+            "address": f"{address}/{prefix_length}" if address else "",
+            **({"more_addresses": list(more_addresses)} if more_addresses else {}),
+            "taps": made,
+            **({} if mtu is None else {"mtu": mtu}),
+        }
+    ]

@@ -236,6 +236,8 @@ def test_what_was_there_is_changed_and_changed_back(space: Namespace) -> None:
         "name": "vpt-many",
         "mac": "02:00:00:00:00:09",
         "mtu": 4000,
+        "kind": "tap",
+        "port": "vpt-many",
         "txqueuelen": 333,
         "multi_queue": True,
         "user": 65534,
@@ -270,6 +272,53 @@ def test_a_tap_in_use(space: Namespace, hold: Hold) -> None:
     assert "cannot be removed: it is in use" in kept["msg"]
     assert differing(held, space.snapshot()) == {}
     assert space.network({**BRIDGE, "mtu": 9000})["changed"]
+    restored = space.call("restore")
+    assert "failed" not in restored, restored["msg"]
+    assert differing(before, space.snapshot()) == {}
+
+
+def test_a_macvtap_with_its_pair_and_several_addresses(space: Namespace, tmp_path: Path) -> None:
+    """Made, opened as QEMU gets it, changed either way, and gone again with nothing left."""
+    before = space.snapshot()
+    macvtap = {"name": "vpt-m", "kind": "macvtap", "mac": "52:54:00:00:00:07", "txqueuelen": 77}
+    asked = {**BRIDGE, "more_addresses": ["198.18.1.254/24", "198.18.2.254/24"], "taps": [TAPS[0], macvtap]}
+    predicted = space.network(asked, check=True)
+    assert differing(before, space.snapshot()) == {}
+    done = space.network(asked)
+    for key in ("changed", "actions", "diff"):
+        assert predicted[key] == done[key], key
+    made = space.snapshot()
+    assert [entry["local"] for entry in made["vpt-br"]["addr_info"]] == ["192.0.2.1", "198.18.1.254", "198.18.2.254"]
+    assert (made["vpt-m"]["address"], made["vpt-m"]["txqlen"]) == ("52:54:00:00:00:07", 77)
+    assert made["vpt-m"]["linkinfo"]["info_data"]["mode"] == "bridge"
+    assert made["vpt-m-b"]["master"] == "vpt-br"
+    for name in ("vpt-m", "vpt-m-l", "vpt-m-b"):
+        assert "UP" in made[name]["flags"]
+        assert made[f"/proc/sys/net/ipv6/conf/{name}/disable_ipv6"] == "1\n"
+    assert not space.network(asked)["changed"]
+    for mtu in (9000, 1400):
+        assert space.network({**asked, "mtu": mtu})["changed"]
+        assert {space.snapshot()[name]["mtu"] for name in ("vpt-br", "vpt-m", "vpt-m-l", "vpt-m-b")} == {mtu}
+    index = subprocess.run(
+        space.command("cat", "/sys/class/net/vpt-m/ifindex"), capture_output=True, text=True, check=True
+    ).stdout.strip()
+    with subprocess.Popen(
+        space.command("sh", "-c", f"exec 3<>/dev/tap{index}; echo open; read line"),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as holder:
+        assert holder.stdout
+        assert holder.stdout.readline() == "open\n"
+        kept = space.network(asked, state="absent")
+        assert "the macvtap vpt-m cannot be removed: it is in use" in kept["msg"]
+        holder.communicate()
+    absent = space.network(asked, state="absent")
+    assert "failed" not in absent, absent["msg"]
+    assert differing(before, space.snapshot()) == {}
+    space.network(asked)
+    space.network({**asked, "mtu": 9000})
+    space.network({**asked, "mtu": 1400})
     restored = space.call("restore")
     assert "failed" not in restored, restored["msg"]
     assert differing(before, space.snapshot()) == {}

@@ -57,6 +57,7 @@ class FakeNetwork(Ip):
         self.links[name] = link
         self.file(f"sys/class/net/{name}/addr_assign_type", "1")
         self.file(f"sys/class/net/{name}/address", link["address"])
+        self.file(f"sys/class/net/{name}/ifindex", str(len(self.links)))
         self.file(f"proc/sys/net/ipv6/conf/{name}/disable_ipv6", "0")
         return link
 
@@ -75,13 +76,31 @@ class FakeNetwork(Ip):
         link["flags"] = ["NO-CARRIER", "UP"]
         return link
 
+    def veth(self, name: str, peer: str) -> None:
+        """A pair of them, down."""
+        for end, other in ((name, peer), (peer, name)):
+            self.add(end, "veth")["link"] = other
+
+    def macvtap(self, name: str, lower: str, mode: str = "bridge") -> dict[str, Any]:
+        """A macvtap, down. Its number is that of its device."""
+        link = self.add(name, "macvtap", mode=mode)
+        link.update(link=lower, mtu=self.links[lower]["mtu"], txqlen=500)
+        index = (self.root / f"sys/class/net/{name}/ifindex").read_text().strip()
+        (self.root / f"sys/class/net/{name}/tap{index}").mkdir(exist_ok=True)
+        return link
+
     def opened(self, tap: str, pid: int = 70) -> None:
         """A process has it open."""
-        self.links[tap]["flags"] = ["UP", "LOWER_UP"]
+        if self.links[tap]["linkinfo"]["info_kind"] == "tun":
+            self.links[tap]["flags"] = ["UP", "LOWER_UP"]
+            device, told = "/dev/net/tun", f"pos:\t0\niff:\t{tap}"
+        else:
+            index = (self.root / f"sys/class/net/{tap}/ifindex").read_text().strip()
+            device, told = f"/dev/tap{index}", "pos:\t0"
         self.file(f"proc/{pid}/comm", "qemu-system-x86")
-        self.file(f"proc/{pid}/fdinfo/9", f"pos:\t0\niff:\t{tap}")
+        self.file(f"proc/{pid}/fdinfo/9", told)
         (self.root / f"proc/{pid}/fd").mkdir()
-        (self.root / f"proc/{pid}/fd/9").symlink_to("/dev/net/tun")
+        (self.root / f"proc/{pid}/fd/9").symlink_to(device)
 
     def default_route(self, name: str) -> None:
         """IPv4 goes this way."""
@@ -123,7 +142,16 @@ class FakeNetwork(Ip):
         if any(command.startswith(beginning) for beginning in self.ignores):
             return ""
         verb = " ".join(words[:2])
-        if verb == "link add":
+        if verb == "link add" and "veth" in words:
+            assert words[2:8] == ["name", words[3], "type", "veth", "peer", "name"]
+            self._new(words[3])
+            self._new(words[8])
+            self.veth(words[3], words[8])
+        elif verb == "link add" and "macvtap" in words:
+            assert words[2::2] == ["link", "name", "type", "mode"]
+            self._new(words[5])
+            self.macvtap(words[5], words[3], words[9])
+        elif verb == "link add":
             assert words[2:6] == ["name", words[3], "type", "bridge"]
             self._new(words[3])
             self.add(words[3], "bridge", **dict(zip(words[6::2], map(int, words[7::2]), strict=True)))
@@ -135,11 +163,7 @@ class FakeNetwork(Ip):
             assert words[2] == "dev"
             self._set(words[3], words[4:])
         elif verb == "link delete":
-            del self.links[words[3]]
-            for link in self.links.values():
-                if link.get("master") == words[3]:
-                    del link["master"]
-            os.unlink(self.root / f"proc/sys/net/ipv6/conf/{words[3]}/disable_ipv6")
+            self._delete(words[3])
         elif verb == "address add":
             self._give(words[-1], words[2])
         else:
@@ -149,6 +173,16 @@ class FakeNetwork(Ip):
                 entry for entry in entries if f"{entry['local']}/{entry['prefixlen']}" != words[2]
             ]
         return ""
+
+    def _delete(self, name: str) -> None:
+        """With one end of a veth pair the other goes, and with either what is made on it."""
+        del self.links[name]
+        os.unlink(self.root / f"proc/sys/net/ipv6/conf/{name}/disable_ipv6")
+        for other, link in list(self.links.items()):
+            if link.get("master") == name:
+                del link["master"]
+            if link.get("link") == name and other in self.links:
+                self._delete(other)
 
     def _new(self, name: str) -> None:
         if name in self.links:
@@ -178,6 +212,10 @@ class FakeNetwork(Ip):
             elif word == "address":
                 link["address"] = words.pop(0)
                 self.file(f"sys/class/net/{name}/addr_assign_type", "3")
+            elif word == "mtu" and link.get("linkinfo", {}).get("info_kind") == "macvtap":
+                link["mtu"] = int(words.pop(0))
+                if link["mtu"] > self.links[link["link"]]["mtu"]:
+                    raise VirtperfError("ip failed", found="RTNETLINK answers: Invalid argument")
             else:
                 link[{"txqueuelen": "txqlen"}.get(word, word)] = int(words.pop(0))
 

@@ -38,6 +38,8 @@ _WORKLOADS = (
     "apache2-utils",
     "bpftrace",
     "iperf3",
+    # memcaslap, which asks memcached for its values.
+    "libmemcached-tools",
     "linux-perf",
     "memcached",
     "netperf",
@@ -85,7 +87,7 @@ PROFILES: dict[str, Profile] = {
     "hypervisor": Profile(
         (*_GUEST, *_DPDK, *_WORKLOADS, *_HYPERVISOR),
         _BUILD_ONLY,
-        (*_MODULES, "bridge", "kvm_amd", "kvm_intel", "tun", "vhost_net"),
+        (*_MODULES, "br_netfilter", "bridge", "kvm_amd", "kvm_intel", "macvtap", "tun", "veth", "vhost_net"),
         5200,
         hypervisor=True,
     ),

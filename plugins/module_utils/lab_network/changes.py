@@ -18,7 +18,9 @@ from ansible_collections.virtperf.vhost.plugins.module_utils.host import Host
 from ansible_collections.virtperf.vhost.plugins.module_utils.lab_network.ip import Ip
 from ansible_collections.virtperf.vhost.plugins.module_utils.lab_network.links import (
     BRIDGE,
+    MACVTAP,
     TAP,
+    VETH,
     Link,
     Links,
     ipv6_switch,
@@ -27,7 +29,7 @@ from ansible_collections.virtperf.vhost.plugins.module_utils.lab_network.links i
 
 @dataclass(frozen=True)
 class Make:
-    """Make a bridge or a tap with all that it shall have."""
+    """Make a bridge, a tap or a macvtap with all that it shall have."""
 
     link: Link
 
@@ -51,35 +53,59 @@ class Make:
         parts += ["with several queues"] if link.multi_queue else []
         parts += [f"of user {link.user}"] if link.user else []
         parts += [f"with {', '.join(link.addresses)}"] if link.addresses else []
+        parts += [f"on {link.lower}"] if link.lower else []
         parts += [f"in {link.master}"] if link.master else []
         return f"make {' '.join(parts)}"
 
     def apply(self, host: Host, ip: Ip) -> None:
-        """Up comes last: until then nothing is sent, and IPv6 gives itself no address."""
+        """Do it."""
         link = self.link
         if link.kind == BRIDGE:
             quiet = ("stp_state", "0", "forward_delay", "0", "mcast_snooping", "0")
             ip.run("link", "add", "name", link.name, "type", "bridge", *quiet)
+        elif link.kind == MACVTAP:
+            ip.run("link", "add", "link", link.lower, "name", link.name, "type", MACVTAP, "mode", link.mode)
         else:
             flags = [flag for flag in ("multi_queue", "vnet_hdr", "pi") if getattr(link, flag)]
             owner = [word for key in ("user", "group") if getattr(link, key) for word in (key, getattr(link, key))]
             ip.run("tuntap", "add", "name", link.name, "mode", TAP, *flags, *owner)
-        words = ["address", link.mac or _new_mac(link.kind), "mtu", str(link.mtu)]
-        words += ["txqueuelen", str(link.txqueuelen)] if link.txqueuelen else []
-        words += ["master", link.master] if link.master else []
-        # With an address of IPv6 it still needs none that it gives itself, and tells everybody of.
-        words += ["addrgenmode", "none"] if link.ipv6 and link.kind == BRIDGE else []
-        _switch_ipv6(host, link.name, link.ipv6)
-        ip.run("link", "set", "dev", link.name, *words)
-        if link.up:
-            ip.run("link", "set", "dev", link.name, "up")
-        for address in link.addresses:
-            _add_address(ip, link.name, address)
+        _set_up(host, ip, link)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Make a veth pair: ``outer`` is the end in a bridge, ``inner`` the one that a macvtap is made on."""
+
+    outer: Link
+    inner: Link
+
+    @property
+    def name(self) -> str:
+        """The interface that it is known by: with it, the other one goes as well."""
+        return self.outer.name
+
+    def on(self, links: Links) -> Links:
+        """The interfaces as they are then."""
+        return {**links, self.outer.name: self.outer, self.inner.name: self.inner}
+
+    def undo(self) -> dict[str, Any]:
+        """What the way back needs to know."""
+        return {"step": "make", "name": self.name, "kind": VETH}
+
+    def describe(self) -> str:
+        """In plain words."""
+        return f"make veth pair {self.inner.name} and {self.outer.name}, this one in {self.outer.master}"
+
+    def apply(self, host: Host, ip: Ip) -> None:
+        """Do it."""
+        ip.run("link", "add", "name", self.outer.name, "type", VETH, "peer", "name", self.inner.name)
+        for link in (self.inner, self.outer):
+            _set_up(host, ip, link)
 
 
 @dataclass(frozen=True)
 class Remove:
-    """Remove a bridge or a tap. Its ports or users are left with nothing."""
+    """Remove an interface. Its ports or users are left with nothing."""
 
     link: Link
 
@@ -90,8 +116,14 @@ class Remove:
 
     def on(self, links: Links) -> Links:
         """The interfaces as they are then."""
-        left = {name: link for name, link in links.items() if name != self.name}
+        gone = self.gone(links)
+        left = {name: link for name, link in links.items() if name not in gone}
         return {n: replace(link, master="") if link.master == self.name else link for n, link in left.items()}
+
+    def gone(self, links: Links) -> set[str]:
+        """What goes with it: the other end of a veth pair, and what is made on either."""
+        ends = {self.name, *([self.link.lower] if self.link.kind == VETH and self.link.lower else [])}
+        return ends | {link.name for link in links.values() if link.kind != VETH and link.lower in ends}
 
     def undo(self) -> dict[str, Any]:
         """What the way back needs to know."""
@@ -108,7 +140,7 @@ class Remove:
 
 @dataclass(frozen=True)
 class Set:
-    """Change one field of an interface: mtu, txqueuelen, master, up, ipv6 or pinned (by its MAC address, for good)."""
+    """Change one field of an interface: mtu, txqueuelen, mac, master, up, ipv6 or pinned (its MAC address stays)."""
 
     name: str
     key: str
@@ -147,7 +179,7 @@ class Set:
         elif self.key == "master":
             words = ["master", self.after] if self.after else ["nomaster"]
         else:
-            words = [self.key, str(self.after)]
+            words = ["address" if self.key == "mac" else self.key, str(self.after)]
         ip.run("link", "set", "dev", self.name, *words)
 
 
@@ -182,7 +214,12 @@ class Address:
 
 
 # Written as typing has it: an alias is evaluated when the file is read, where Python 3.9 knows no `|` of types.
-Step = Union[Make, Remove, Set, Address]
+Step = Union[Make, Pair, Remove, Set, Address]
+
+
+def touched(step: Step) -> tuple[str, ...]:
+    """The interfaces that a step is about."""
+    return (step.outer.name, step.inner.name) if isinstance(step, Pair) else (step.name,)
 
 
 def inverse(undo: Mapping[str, Any], links: Links) -> Step | None:
@@ -211,12 +248,27 @@ def inverse(undo: Mapping[str, Any], links: Links) -> Step | None:
     return Set(name, key, getattr(link, key), before) if getattr(link, key) != before else None
 
 
+def _set_up(host: Host, ip: Ip, link: Link) -> None:
+    """Up comes last: until then nothing is sent, and IPv6 gives itself no address."""
+    words = ["address", link.mac or _new_mac(link.kind), "mtu", str(link.mtu)]
+    words += ["txqueuelen", str(link.txqueuelen)] if link.txqueuelen else []
+    words += ["master", link.master] if link.master else []
+    # With an address of IPv6 it still needs none that it gives itself, and tells everybody of.
+    words += ["addrgenmode", "none"] if link.ipv6 and link.kind == BRIDGE else []
+    _switch_ipv6(host, link.name, link.ipv6)
+    ip.run("link", "set", "dev", link.name, *words)
+    if link.up:
+        ip.run("link", "set", "dev", link.name, "up")
+    for address in link.addresses:
+        _add_address(ip, link.name, address)
+
+
 def _new_mac(kind: str) -> str:
     """One of its own that stays: a bridge would take the lowest of its ports', and another one with each port.
 
-    That of a tap is high, so that a bridge whose address follows its ports, and may be known by it, keeps what it has.
+    That of a port is high, so that a bridge whose address follows its ports, and may be known by it, keeps what it has.
     """
-    return ":".join(["02" if kind == BRIDGE else "fe", *(f"{byte:02x}" for byte in os.urandom(5))])
+    return ":".join(["02" if kind in (BRIDGE, MACVTAP) else "fe", *(f"{byte:02x}" for byte in os.urandom(5))])
 
 
 def _switch_ipv6(host: Host, name: str, wanted: bool) -> None:

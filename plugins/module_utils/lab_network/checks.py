@@ -12,7 +12,14 @@ from typing import Union
 from ansible_collections.virtperf.vhost.plugins.module_utils.errors import VirtperfError
 from ansible_collections.virtperf.vhost.plugins.module_utils.host import Host
 from ansible_collections.virtperf.vhost.plugins.module_utils.lab_network.changes import Address, Make, Remove, Step
-from ansible_collections.virtperf.vhost.plugins.module_utils.lab_network.links import TAP, Link, Links
+from ansible_collections.virtperf.vhost.plugins.module_utils.lab_network.links import (
+    MACVTAP,
+    TAP,
+    VETH,
+    Link,
+    Links,
+    users,
+)
 from ansible_collections.virtperf.vhost.plugins.module_utils.lab_network.request import BridgeWish
 from ansible_collections.virtperf.vhost.plugins.module_utils.pci import network
 from ansible_collections.virtperf.vhost.plugins.module_utils.pci.system import System
@@ -28,7 +35,19 @@ def kept(host: Host, system: System, links: Links) -> dict[str, list[str]]:
     found = network.reasons(host, system).items()
     carrying = {name: [reason for reason in reasons if reason.startswith("it carries")] for name, reasons in found}
     idle = {name for name, link in links.items() if link.kind == TAP and not link.in_use}
-    return {name: reasons for name, reasons in carrying.items() if reasons and name not in idle}
+    return {
+        name: reasons for name, reasons in carrying.items() if reasons and name not in idle | _to_nobody(host, links)
+    }
+
+
+def _to_nobody(host: Host, links: Links) -> set[str]:
+    """The ends of veth pairs that have macvtaps on the other end, none of which anybody has open."""
+    opened: dict[str, bool] = {}
+    for link in links.values():
+        below = links.get(link.lower) if link.kind == MACVTAP else None
+        if below is not None and below.kind == VETH:
+            opened[below.lower] = opened.get(below.lower, False) or bool(users(host, link.name))
+    return {name for name, is_open in opened.items() if not is_open}
 
 
 def check_addresses(host: Host, links: Links, steps: Iterable[Step]) -> None:

@@ -15,8 +15,8 @@ _MORE_PATHS = ("/usr/sbin", "/sbin", "/usr/bin", "/bin")
 _PATIENCE_S = 30
 # What the kernel says, and what helps.
 _WAYS_OUT = (
-    ("Unknown device type", "modprobe bridge; this kernel may have none"),
-    ("Operation not supported", "modprobe bridge; this kernel may have none"),
+    ("Unknown device type", "modprobe bridge (for a macvtap: veth, macvtap); this kernel may have none"),
+    ("Operation not supported", "modprobe bridge (for a macvtap: veth, macvtap); this kernel may have none"),
     ("/dev/net/tun", "modprobe tun; a container needs /dev/net/tun from outside"),
     ("open: No such file", "modprobe tun; a container needs /dev/net/tun from outside"),
     ("Operation not permitted", "run with become, and in a container with CAP_NET_ADMIN"),

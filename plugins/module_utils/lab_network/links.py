@@ -18,7 +18,7 @@ from ansible_collections.virtperf.vhost.plugins.module_utils.errors import Virtp
 from ansible_collections.virtperf.vhost.plugins.module_utils.host import Host
 from ansible_collections.virtperf.vhost.plugins.module_utils.lab_network.ip import Ip
 
-BRIDGE, TAP = "bridge", "tap"
+BRIDGE, TAP, MACVTAP, VETH = "bridge", "tap", "macvtap", "veth"
 # linux/netdevice.h: somebody has set its MAC address.
 _NET_ADDR_SET = "3"
 
@@ -29,7 +29,8 @@ class Link:
 
     ``kind`` is "bridge", "tap", what else ip calls it, or "" for hardware. ``user`` is a number, ``group`` a number or
     a name, "" for nobody. ``addresses`` are those that somebody gave it. ``txqueuelen`` and ``mac`` of one that is yet
-    to be made are 0 and "" where they are left to the kernel and to us.
+    to be made are 0 and "" where they are left to the kernel and to us. ``lower`` is what a macvtap is made on, in this
+    ``mode``, or the other end of a veth pair.
     """
 
     name: str
@@ -46,6 +47,8 @@ class Link:
     pi: bool = False
     user: str = ""
     group: str = ""
+    lower: str = ""
+    mode: str = ""
     # Whether its MAC address stays what it is; else a bridge has that of one of its ports.
     pinned: bool = True
     # What is only looked at.
@@ -122,6 +125,8 @@ def _link(host: Host, entry: Mapping[str, Any]) -> Link:
         pi=data.get("pi") is True,
         user=_user(data.get("user")),
         group="" if data.get("group") is None else str(data["group"]),
+        lower=lower if isinstance(lower := entry.get("link"), str) else "",
+        mode=str(data.get("mode", "")) if kind == MACVTAP else "",
         pinned=host.read_or(f"{host.sys}/class/net/{name}/addr_assign_type", _NET_ADDR_SET) == _NET_ADDR_SET,
         persistent=data.get("persist") is not False,
         # One that is up has a carrier while somebody has it open.
@@ -175,27 +180,36 @@ def _addresses(listed: Any) -> list[str]:
 
 
 def users(host: Host, tap: str) -> list[str]:
-    """The processes that have a tap open: ``qemu-system-x86 (pid 4711)``.
+    """The processes that have a tap or a macvtap open: ``qemu-system-x86 (pid 4711)``.
 
     Of those of other network namespaces, which may have a tap of the same name, none is meant.
     """
     found = []
-    ours = _namespace(host, "self")
+    ours, device = _namespace(host, "self"), _device(host, tap)
     for pid in host.process_ids():
         base = f"{host.proc}/{pid}"
         with contextlib.suppress(OSError):
-            opened = [fd for fd in os.listdir(f"{base}/fd") if _leads_to_tun(f"{base}/fd/{fd}")]
+            targets = {fd: _target(f"{base}/fd/{fd}") for fd in os.listdir(f"{base}/fd")}
+            opened = [fd for fd, target in targets.items() if target.endswith("/net/tun")]
             lines = [line for fd in opened for line in host.read_or(f"{base}/fdinfo/{fd}").splitlines()]
-            if f"iff:\t{tap}" in lines and _namespace(host, str(pid)) in (ours, ""):
+            is_user = f"iff:\t{tap}" in lines or (device and device in targets.values())
+            if is_user and _namespace(host, str(pid)) in (ours, ""):
                 found.append(f"{host.read_or(f'{base}/comm', '?')} (pid {pid})")
     return found
 
 
-def _leads_to_tun(link: str) -> bool:
+def _device(host: Host, name: str) -> str:
+    """The device by which a macvtap is opened; "" for what is none."""
+    base = f"{host.sys}/class/net/{name}"
+    device = f"tap{host.read_or(f'{base}/ifindex')}"
+    return f"/dev/{device}" if os.path.exists(f"{base}/{device}") else ""
+
+
+def _target(link: str) -> str:
     try:
-        return os.readlink(link).endswith("/net/tun")
+        return os.readlink(link)
     except OSError:
-        return False
+        return ""
 
 
 def _namespace(host: Host, pid: str) -> str:

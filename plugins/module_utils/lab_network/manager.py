@@ -20,10 +20,12 @@ from ansible_collections.virtperf.vhost.plugins.module_utils.lab_network.changes
     Set,
     Step,
     inverse,
+    touched,
 )
 from ansible_collections.virtperf.vhost.plugins.module_utils.lab_network.ip import IP, Ip
 from ansible_collections.virtperf.vhost.plugins.module_utils.lab_network.links import (
     BRIDGE,
+    MACVTAP,
     TAP,
     Link,
     Links,
@@ -37,7 +39,7 @@ from ansible_collections.virtperf.vhost.plugins.module_utils.processes import bo
 
 RESOURCE = "lab_network"
 # Read back after a change; what was left to the kernel is whatever it is.
-_READ_BACK = ("kind", "mtu", "up", "master", "ipv6", "multi_queue", "user")
+_READ_BACK = ("kind", "mtu", "up", "master", "ipv6", "multi_queue", "user", "lower", "mode")
 
 
 def ensure_present(
@@ -137,10 +139,11 @@ def _way_back(entries: Sequence[Entry], links: Links) -> tuple[list[Step], Links
         step = inverse(entry.undo, links)
         if step is None:
             continue
+        gone = step.gone(links) if isinstance(step, Remove) else set()
         links = step.on(links)
         if isinstance(step, Remove):
             made_anew = any(isinstance(other, Make) and other.name == step.name for other in steps)
-            steps = [other for other in steps if other.name != step.name or isinstance(other, Remove)]
+            steps = [other for other in steps if other.name not in gone or isinstance(other, Remove)]
             if made_anew:
                 continue
         steps.append(step)
@@ -151,9 +154,9 @@ def _check_removal(host: Host, links: Links, steps: Sequence[Step], kept: Mappin
     _check_kept(steps, kept)
     checks.check_ports(links, steps)
     for step in steps:
-        if isinstance(step, Remove) and step.link.kind == TAP and (by := users(host, step.name)):
+        if isinstance(step, Remove) and step.link.kind in (TAP, MACVTAP) and (by := users(host, step.name)):
             raise VirtperfError(
-                f"the tap {step.name} cannot be removed: it is in use",
+                f"the {step.link.kind} {step.name} cannot be removed: it is in use",
                 found=f"open in {', '.join(by)}",
                 way_out="end what uses it first (for a VM: virtperf.vhost.qemu_vm, state: absent)",
                 interface=step.name,
@@ -180,7 +183,7 @@ def _kept_since(names: set[str], entries: Sequence[Entry], links: Links) -> list
 
 def _verify(steps: Sequence[Step], wanted: Links, found: Links) -> None:
     """VirtperfError when the kernel, or somebody else, did not leave the interfaces as they were to be."""
-    for name in dict.fromkeys(step.name for step in steps):
+    for name in dict.fromkeys(name for step in steps for name in touched(step)):
         shall, link = wanted[name], found.get(name)
         wrong = ["it is gone"] if link is None else _differences(shall, link)
         if wrong:
@@ -195,6 +198,7 @@ def _verify(steps: Sequence[Step], wanted: Links, found: Links) -> None:
 
 def _differences(shall: Link, link: Link) -> list[str]:
     keys = [*_READ_BACK, *(["txqueuelen"] if shall.txqueuelen else [])]
+    keys += ["mac"] if shall.kind == MACVTAP and shall.mac else []
     wrong = [
         f"{key} {getattr(link, key)!r} instead of {getattr(shall, key)!r}"
         for key in keys
@@ -231,25 +235,36 @@ def _shown(link: Link) -> dict[str, Any]:
     if link.kind == TAP:
         shown = {**shown, "multi_queue": link.multi_queue, "user": link.user}
         del shown["addresses"]
-    # Nothing is said of what is left to the kernel.
-    return {key: value for key, value in shown.items() if key != "txqueuelen" or value}
+    if link.kind == MACVTAP:
+        shown = {**shown, "lower": link.lower, "mac": link.mac}
+        del shown["addresses"], shown["master"]
+    # Nothing is said of what is left to the kernel, or to us.
+    return {key: value for key, value in shown.items() if key not in ("txqueuelen", "mac") or value}
 
 
 def _facts(wish: BridgeWish, steps: Sequence[Step], links: Links) -> dict[str, Any]:
     """A bridge and its taps. What the kernel or we choose for a new one is None before it is there."""
-    changed = {step.name for step in steps}
+    changed = {name for step in steps for name in touched(step)}
 
-    def known(name: str) -> dict[str, Any]:
+    def known(name: str, *others: str) -> dict[str, Any]:
         link = links[name]
-        return {"name": name, "mac": link.mac or None, "mtu": link.mtu, "changed": name in changed}
+        return {
+            "name": name,
+            "mac": link.mac or None,
+            "mtu": link.mtu,
+            "changed": not changed.isdisjoint({name, *others}),
+        }
 
     taps = []
     for tap in wish.taps:
         link = links[tap.name]
         more = {
+            "kind": link.kind,
+            "port": tap.port,
             "txqueuelen": link.txqueuelen or None,
-            "multi_queue": link.multi_queue,
+            # A macvtap has as many queues as it is opened for.
+            "multi_queue": link.multi_queue or link.kind == MACVTAP,
             "user": int(link.user) if link.user.isdigit() else None,
         }
-        taps.append({**known(tap.name), **more})
+        taps.append({**known(*tap.interfaces), **more})
     return {**known(wish.name), "addresses": list(links[wish.name].addresses), "taps": taps}

@@ -10,12 +10,28 @@ from dataclasses import replace
 from typing import Any
 
 from ansible_collections.virtperf.vhost.plugins.module_utils.errors import VirtperfError
-from ansible_collections.virtperf.vhost.plugins.module_utils.lab_network.changes import Address, Make, Remove, Set, Step
-from ansible_collections.virtperf.vhost.plugins.module_utils.lab_network.links import BRIDGE, TAP, Link, Links
+from ansible_collections.virtperf.vhost.plugins.module_utils.lab_network.changes import (
+    Address,
+    Make,
+    Pair,
+    Remove,
+    Set,
+    Step,
+)
+from ansible_collections.virtperf.vhost.plugins.module_utils.lab_network.links import (
+    BRIDGE,
+    MACVTAP,
+    TAP,
+    VETH,
+    Link,
+    Links,
+)
 from ansible_collections.virtperf.vhost.plugins.module_utils.lab_network.request import BridgeWish, TapWish
 
 # Who has a tap open, in words; empty when nobody has.
 Users = Callable[[Link], Sequence[str]]
+# In this mode macvtaps of one interface reach each other; here it is one each, and the bridge that joins them.
+_MODE = "bridge"
 
 
 class Planner:
@@ -32,7 +48,7 @@ class Planner:
         for bridge in bridges:
             self._bridge(bridge)
             for tap in bridge.taps:
-                self._tap(bridge, tap)
+                (self._macvtap if tap.kind == MACVTAP else self._tap)(bridge, tap)
         return self.steps
 
     def _take(self, step: Step) -> None:
@@ -56,24 +72,22 @@ class Planner:
     def _bridge(self, wish: BridgeWish) -> None:
         link = self.links.get(wish.name)
         if link is None:
-            addresses = (wish.address,) if wish.address else ()
-            self._take(
-                Make(Link(wish.name, BRIDGE, mtu=wish.mtu or 1500, ipv6=":" in wish.address, addresses=addresses))
-            )
+            ipv6 = _any_ipv6(wish.addresses)
+            self._take(Make(Link(wish.name, BRIDGE, mtu=wish.mtu or 1500, ipv6=ipv6, addresses=wish.addresses)))
             return
         if link.kind != BRIDGE:
             raise _another_kind(link, BRIDGE)
         if wish.mtu:
             self._set(wish.name, mtu=wish.mtu)
         # One that has addresses of IPv6, or carries what must stay, needs it.
-        needs_ipv6 = any(":" in address for address in (*link.addresses, wish.address))
-        if not needs_ipv6 and wish.name not in self._kept:
+        if not _any_ipv6((*link.addresses, *wish.addresses)) and wish.name not in self._kept:
             self._set(wish.name, ipv6=False)
-        if ":" in wish.address:
+        if _any_ipv6(wish.addresses):
             self._set(wish.name, ipv6=True)
         self._set(wish.name, up=True)
-        if wish.address and wish.address not in link.addresses:
-            self._take(Address(wish.name, wish.address))
+        for address in wish.addresses:
+            if address not in link.addresses:
+                self._take(Address(wish.name, address))
 
     def _tap(self, bridge: BridgeWish, wish: TapWish) -> None:
         link = self.links.get(wish.name)
@@ -107,6 +121,67 @@ class Planner:
         if wish.txqueuelen:
             self._set(wish.name, txqueuelen=wish.txqueuelen)
         self._set(wish.name, ipv6=False, master=bridge.name, up=True)
+
+    def _macvtap(self, bridge: BridgeWish, wish: TapWish) -> None:
+        self._check_macvtap(wish)
+        port, top = self.links.get(wish.port), self.links.get(wish.name)
+        moves = port is None or port.master != bridge.name
+        if moves:
+            self._let_in(bridge.name, port)
+        mtu = self.links[bridge.name].mtu
+        if port is None:
+            inner = Link(wish.below, VETH, mtu=mtu, lower=wish.port)
+            self._take(Pair(Link(wish.port, VETH, mtu=mtu, master=bridge.name, lower=wish.below), inner))
+        elif bridge.mtu or moves:
+            # None may be larger than what is below it.
+            upwards = [name for name in (wish.port, wish.below, wish.name) if name in self.links]
+            for name in upwards if mtu > self.links[wish.below].mtu else reversed(upwards):
+                self._set(name, mtu=mtu)
+        self._set(wish.below, ipv6=False, up=True)
+        self._set(wish.port, ipv6=False, master=bridge.name, up=True)
+        if top is None:
+            made = Link(wish.name, MACVTAP, wish.mac, self.links[wish.below].mtu, wish.txqueuelen)
+            self._take(Make(replace(made, lower=wish.below, mode=_MODE)))
+            return
+        if wish.mac and wish.mac != top.mac:
+            if self._users(top):
+                raise VirtperfError(
+                    f"the macvtap {top.name} cannot have another MAC address: it is in use",
+                    found=f"{top.mac} instead of {wish.mac}, {self._by_whom(top)}",
+                    way_out="end what uses it first (a VM: virtperf.vhost.qemu_vm, state: absent), or leave mac out",
+                    interface=top.name,
+                    users=list(self._users(top)),
+                )
+            self._set(wish.name, mac=wish.mac)
+        if wish.txqueuelen:
+            self._set(wish.name, txqueuelen=wish.txqueuelen)
+        self._set(wish.name, ipv6=False, up=True)
+
+    def _check_macvtap(self, wish: TapWish) -> None:
+        """VirtperfError when one of the three interfaces has the name and is another one than ours would be."""
+        ends = {wish.port: wish.below, wish.below: wish.port}
+        for name, other in ends.items():
+            link = self.links.get(name)
+            if link is not None and (link.kind != VETH or link.lower != other):
+                raise VirtperfError(
+                    f"{name} is not an end of the veth pair that the macvtap {wish.name} needs",
+                    found=link.what + (f" with {link.lower}" if link.lower else ""),
+                    way_out="take another name for the macvtap, or rename that one",
+                    interface=name,
+                )
+        top = self.links.get(wish.name)
+        if top is None:
+            return
+        if top.kind != MACVTAP:
+            raise _another_kind(top, MACVTAP)
+        if (top.lower, top.mode) != (wish.below, _MODE) or top.addresses:
+            addresses = f", with {', '.join(top.addresses)}" if top.addresses else ""
+            raise VirtperfError(
+                f"{top.name} is a macvtap that was made otherwise",
+                found=f"on {top.lower or 'an interface that is not seen from here'}, in mode {top.mode}{addresses}",
+                way_out=f"take another name, or remove it: ours is on {wish.below}, in mode {_MODE}, without addresses",
+                interface=top.name,
+            )
 
     def _let_in(self, name: str, tap: Link | None) -> None:
         """See to it that a bridge keeps its MAC address; with its last port it would even lose it."""
@@ -161,6 +236,10 @@ class Planner:
 
     def _by_whom(self, link: Link) -> str:
         return f"open in {', '.join(self._users(link)) or 'a process that is not seen from here'}"
+
+
+def _any_ipv6(addresses: Sequence[str]) -> bool:
+    return any(":" in address for address in addresses)
 
 
 def _another_kind(link: Link, wanted: str) -> VirtperfError:

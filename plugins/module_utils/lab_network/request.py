@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.virtperf.vhost.plugins.module_utils.errors import VirtperfError
-from ansible_collections.virtperf.vhost.plugins.module_utils.lab_network.links import user_id
+from ansible_collections.virtperf.vhost.plugins.module_utils.lab_network.links import MACVTAP, TAP, user_id
 
 # linux/if.h: IFNAMSIZ with its NUL. dev_valid_name() takes no slash, colon or blank; "%d" would be a pattern.
 _NAME = re.compile(r"[^\s/:%\0]{1,15}")
@@ -22,16 +22,37 @@ _MTU = (68, 65521)
 # linux/if_tun.h: MAX_TAP_QUEUES.
 _MOST_QUEUES = 256
 _LONGEST_QUEUE = 1_000_000
+KINDS = (TAP, MACVTAP)
+_MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
+# The two ends of the veth pair of a macvtap are named after it.
+_BELOW, _PORT = "-l", "-b"
 
 
 @dataclass(frozen=True)
 class TapWish:
-    """``user`` is his number, "" for what there is, or nobody; ``txqueuelen`` 0 for what there is."""
+    """``user`` is his number, "" for what there is, or nobody; ``txqueuelen`` 0 and ``mac`` "" for what there is."""
 
     name: str
     queues: int = 1
     user: str = ""
     txqueuelen: int = 0
+    kind: str = TAP
+    mac: str = ""
+
+    @property
+    def below(self) -> str:
+        """What a macvtap is made on: one end of a veth pair."""
+        return f"{self.name}{_BELOW}"
+
+    @property
+    def port(self) -> str:
+        """The interface in the bridge: the tap itself, or the other end of the macvtap's veth pair."""
+        return f"{self.name}{_PORT}" if self.kind == MACVTAP else self.name
+
+    @property
+    def interfaces(self) -> tuple[str, ...]:
+        """All that there are of it."""
+        return (self.name,) if self.kind == TAP else (self.name, self.below, self.port)
 
     @property
     def multi_queue(self) -> bool:
@@ -41,10 +62,10 @@ class TapWish:
 
 @dataclass(frozen=True)
 class BridgeWish:
-    """``address`` is that of the hypervisor on it, with its prefix length, "" for none; ``mtu`` 0 for what there is."""
+    """``addresses`` are those of the hypervisor on it, with their prefix lengths; ``mtu`` 0 for what there is."""
 
     name: str
-    address: str = ""
+    addresses: tuple[str, ...] = ()
     mtu: int = 0
     taps: tuple[TapWish, ...] = ()
 
@@ -61,14 +82,17 @@ def parse(given: Sequence[Mapping[str, Any]]) -> list[BridgeWish]:
                 way_out="give each bridge and each tap a name of its own",
             )
         seen[name] = kind
-    addresses = [ipaddress.ip_interface(bridge.address) for bridge in bridges if bridge.address]
-    for number, address in enumerate(addresses):
-        for other in addresses[:number]:
+    addresses = [(bridge.name, ipaddress.ip_interface(a)) for bridge in bridges for a in bridge.addresses]
+    for number, (name, address) in enumerate(addresses):
+        for other_name, other in addresses[:number]:
             if address.version == other.version and address.network.overlaps(other.network):
+                where = f"bridge {name} cannot have both" if name == other_name else "two bridges cannot have"
                 raise VirtperfError(
-                    f"two bridges cannot have {other} and {address}",
+                    f"{where} {other} and {address}",
                     found="their networks overlap",
-                    way_out="give each bridge a network of its own, or put all taps into one",
+                    way_out="give each address a network of its own"
+                    if name == other_name
+                    else "give each bridge a network of its own, or put all taps into one",
                 )
     return bridges
 
@@ -79,36 +103,65 @@ def names(bridges: Sequence[BridgeWish]) -> set[str]:
 
 
 def _names(bridge: BridgeWish) -> list[tuple[str, str]]:
-    return [(bridge.name, "bridge"), *((tap.name, "tap") for tap in bridge.taps)]
+    taps = [(tap.name, tap.kind) for tap in bridge.taps]
+    ends = [(end, "veth") for tap in bridge.taps for end in tap.interfaces[1:]]
+    return [(bridge.name, "bridge"), *taps, *ends]
 
 
 def _bridge(given: Mapping[str, Any]) -> BridgeWish:
     name = _name("bridge", given.get("name"))
+    more = [str(address or "") for address in given.get("more_addresses") or ()]
     return BridgeWish(
         name,
-        _address(name, str(given.get("address") or "")),
+        tuple(_address(name, address) for address in (*filter(None, [str(given.get("address") or "")]), *more)),
         _number(name, "mtu", given.get("mtu"), *_MTU),
         tuple(_tap(tap) for tap in given.get("taps") or ()),
     )
 
 
 def _tap(given: Mapping[str, Any]) -> TapWish:
-    name = _name("tap", given.get("name"))
-    queues = given.get("queues")
+    kind = str(given.get("kind") or TAP)
+    if kind not in KINDS:
+        raise VirtperfError(f"{given.get('name')}: kind cannot be {kind!r}", way_out=f"one of {', '.join(KINDS)}")
+    name = _name(kind, given.get("name"), 15 if kind == TAP else 15 - len(_PORT))
+    queues, user, mac = given.get("queues"), str(given.get("user") or ""), str(given.get("mac") or "")
+    if kind == MACVTAP and user:
+        raise VirtperfError(
+            f"macvtap {name}: user {user!r} cannot open it",
+            found="it is opened by its device in /dev, which is root's",
+            way_out="leave user out, or kind: tap",
+        )
+    if kind == TAP and mac:
+        raise VirtperfError(
+            f"tap {name}: it cannot have the MAC address {mac}",
+            found="that of a tap is not the guest's, and with the guest's nothing would reach him",
+            way_out="leave mac out and give it to the guest's port, or kind: macvtap",
+        )
     return TapWish(
         name,
         1 if queues is None else _number(name, "queues", queues, 1, _MOST_QUEUES),
-        _user(name, str(given.get("user") or "")),
+        _user(name, user),
         _number(name, "txqueuelen", given.get("txqueuelen"), 1, _LONGEST_QUEUE),
+        kind,
+        _mac(name, mac),
     )
 
 
-def _name(kind: str, given: Any) -> str:
+def _mac(macvtap: str, given: str) -> str:
+    if given and (not _MAC.fullmatch(given) or int(given[:2], 16) & 1 or not given.strip("0:")):
+        raise VirtperfError(
+            f"macvtap {macvtap}: {given!r} is no MAC address of an interface",
+            way_out="six bytes in lower-case hex between colons, such as 52:54:00:00:00:01, not a multicast one",
+        )
+    return given
+
+
+def _name(kind: str, given: Any, most: int = 15) -> str:
     name = str(given or "")
-    if not _NAME.fullmatch(name) or len(name.encode()) > 15 or name in (".", "..") or name.startswith("-"):
+    if not _NAME.fullmatch(name) or len(name.encode()) > most or name in (".", "..") or name.startswith("-"):
         raise VirtperfError(
             f"a {kind} cannot be named {name!r}",
-            way_out="up to 15 letters, digits, '-', '_' and '.', without blanks, '/', ':' and '%', and no '-' first",
+            way_out=f"up to {most} letters, digits, '-', '_' and '.', without blanks, '/', ':', '%', and no '-' first",
         )
     if name in _TAKEN:
         raise VirtperfError(f"a {kind} cannot be named {name!r}: the kernel has that name", way_out="take another name")
@@ -116,8 +169,6 @@ def _name(kind: str, given: Any) -> str:
 
 
 def _address(bridge: str, given: str) -> str:
-    if not given:
-        return ""
     try:
         if "/" not in given:
             raise ValueError

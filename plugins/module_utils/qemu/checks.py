@@ -16,6 +16,7 @@ from ansible_collections.virtperf.vhost.plugins.module_utils.dpdk import instanc
 from ansible_collections.virtperf.vhost.plugins.module_utils.errors import VirtperfError
 from ansible_collections.virtperf.vhost.plugins.module_utils.host import Host
 from ansible_collections.virtperf.vhost.plugins.module_utils.memory import human
+from ansible_collections.virtperf.vhost.plugins.module_utils.qemu import macvtap
 from ansible_collections.virtperf.vhost.plugins.module_utils.qemu.accel import Qemu, net_properties
 from ansible_collections.virtperf.vhost.plugins.module_utils.qemu.definition import (
     Definition,
@@ -58,8 +59,9 @@ def check_launch(host: Host, definition: Definition, qemu: Qemu, replaced: Defin
             _check_served(host, definition, port)
         else:
             _check_free(host, definition, port, replaced)
-    for tap in definition.taps:
-        _check_tap(host, definition, tap)
+    for device in definition.ports():
+        if isinstance(device.backend, Tap):
+            _check_tap(host, definition, device.backend, device.mac)
     _check_forwards(definition, replaced)
     _check_properties(definition, qemu)
     online = topology.nodes_online(host)
@@ -144,17 +146,20 @@ def _check_free(host: Host, definition: Definition, port: VhostUser, replaced: D
     )
 
 
-def _check_tap(host: Host, definition: Definition, tap: Tap) -> None:
+def _check_tap(host: Host, definition: Definition, tap: Tap, mac: str) -> None:
     interface = f"{host.sys}/class/net/{tap.ifname}"
     flags = host.read_or(f"{interface}/tun_flags")
-    if os.path.exists(interface) and not flags:
+    if tap.macvtap:
+        macvtap.check(host, definition, tap, mac)
+    elif os.path.exists(interface) and not flags:
+        is_macvtap = macvtap.device(host, tap.ifname)
         raise VirtperfError(
             f"VM {definition.name}: {tap.ifname} is not a tap interface",
-            found="an interface of another kind",
-            way_out="name a tap, or a name that is free: QEMU then makes one",
+            found="a macvtap" if is_macvtap else "an interface of another kind",
+            way_out=("macvtap: true, or " if is_macvtap else "") + "name a tap, or a name that is free: QEMU makes one",
         )
     # IFF_MULTI_QUEUE has to be the same at every open of a tap.
-    if flags and bool(int(flags, 16) & 0x100) != (tap.queues > 1):
+    elif flags and bool(int(flags, 16) & 0x100) != (tap.queues > 1):
         raise VirtperfError(
             f"VM {definition.name}: the tap {tap.ifname} was not made for queues={tap.queues}",
             found="a tap " + ("with" if tap.queues == 1 else "without") + " multi_queue",

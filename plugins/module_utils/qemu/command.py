@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from ansible_collections.virtperf.vhost.plugins.module_utils.qemu import seed
 from ansible_collections.virtperf.vhost.plugins.module_utils.qemu.definition import (
@@ -24,13 +25,17 @@ _RECONNECT_MS_SINCE = (9, 2)
 
 @dataclass(frozen=True)
 class Launch:
-    """What a command line depends on beside the definition. Paths are those of one VM's files."""
+    """What a command line depends on beside the definition. Paths are those of one VM's files.
+
+    ``descriptors`` are those that QEMU gets of its macvtaps, by the key of their port, one for each queue.
+    """
 
     qemu: str
     version: tuple[int, ...]
     accel: str
     directory: str
     overlays: tuple[str, ...]
+    descriptors: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     def file(self, name: str) -> str:
         """A runtime file of the VM."""
@@ -139,8 +144,8 @@ def _port(port: Port, launch: Launch) -> list[str]:
         ]
         words += ["-netdev", f"vhost-user,id=net-{key},chardev=chr-{key},queues={backend.queues}"]
     else:
-        words += ["-netdev", _tap(key, backend)]
-    device += [f"mq={_on(backend.queues > 1)}", f"vectors={2 * backend.queues + 2}"]
+        words += ["-netdev", _tap(key, backend, launch)]
+    device += [f"mq={_on(backend.queues > 1)}", f"vectors={port.vectors}"]
     for name in ("rx_queue_size", "tx_queue_size"):
         size = getattr(backend, name)
         device += [f"{name}={size}"] if size is not None else []
@@ -160,11 +165,18 @@ def _end(backend: VhostUser, launch: Launch) -> list[str]:
     return [f"reconnect={backend.reconnect}"]
 
 
-def _tap(key: str, backend: Tap) -> str:
-    queues = [f"queues={backend.queues}"] if backend.queues > 1 else []
-    ifname = f"ifname={escaped(backend.ifname)}"
-    vhost = f"vhost={_on(backend.vhost)}"
-    return ",".join(["tap", f"id=net-{key}", ifname, "script=no", "downscript=no", vhost, *queues])
+def _tap(key: str, backend: Tap, launch: Launch) -> str:
+    words = ["tap", f"id=net-{key}"]
+    if backend.macvtap:
+        # With descriptors QEMU takes neither a name nor scripts nor a number of queues.
+        fds = launch.descriptors[key]
+        words += [f"{'fd' if len(fds) == 1 else 'fds'}={':'.join(map(str, fds))}", f"vhost={_on(backend.vhost)}"]
+    else:
+        words += [f"ifname={escaped(backend.ifname)}", "script=no", "downscript=no", f"vhost={_on(backend.vhost)}"]
+        words += [f"queues={backend.queues}"] if backend.queues > 1 else []
+    words += [] if backend.poll_us is None else [f"poll-us={backend.poll_us}"]
+    words += [] if backend.sndbuf is None else [f"sndbuf={backend.sndbuf}"]
+    return ",".join(words)
 
 
 def _on(value: bool) -> str:

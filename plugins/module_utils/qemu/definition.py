@@ -38,10 +38,14 @@ DERIVED_PROPERTIES = frozenset(
 # sun_path holds 108 bytes with its NUL.
 _SOCKET_BYTES = 107
 # Slots on the root bus of q35 and pc, clear of the chipset's own; what extra arguments add takes the first one free.
-_MOST_DISKS, _MOST_PORTS = 8, 14
+# Ports come after the disks and end before the seed: where they are more than 14, they begin in slots that no disk has.
+_MOST_DISKS = 8
 _FIRST_DISK_SLOT, _FIRST_PORT_SLOT = 0x08, 0x10
 # Behind the disks, which keep their names then.
 SEED_SLOT = 0x1E
+_MOST_DISKS_AND_PORTS = SEED_SLOT - _FIRST_DISK_SLOT
+# PCI has no room for more of them.
+_MOST_VECTORS = 2048
 
 
 @dataclass(frozen=True)
@@ -92,7 +96,12 @@ class VhostUser:
 
 @dataclass(frozen=True)
 class Tap:
-    """A tap port, served by vhost-net unless ``vhost`` is false. QEMU makes the interface if there is none."""
+    """A tap port, served by vhost-net unless ``vhost`` is false. QEMU makes the interface if there is none.
+
+    A ``macvtap`` has to be there, and is opened for QEMU. ``poll_us`` is how long the worker polls before it sleeps,
+    ``sndbuf`` how many bytes the guest may have on their way (0: any number), ``vectors`` MSI-X vectors of its own
+    choice (0: interrupts as before MSI).
+    """
 
     ifname: str
     queues: int = 1
@@ -101,6 +110,10 @@ class Tap:
     tx_queue_size: int | None = None
     mac: str = ""
     virtio: Mapping[str, str] = field(default_factory=dict)
+    poll_us: int | None = None
+    sndbuf: int | None = None
+    vectors: int | None = None
+    macvtap: bool = False
 
 
 @dataclass(frozen=True)
@@ -179,8 +192,9 @@ class Definition:
             found.append(("user0", self.user_net))
         found += [(f"vu{number}", port) for number, port in enumerate(self.vhost_user)]
         found += [(f"tap{number}", port) for number, port in enumerate(self.taps)]
+        first = min(_FIRST_PORT_SLOT, SEED_SLOT - len(found))
         return [
-            Port(key, backend, backend.mac or derived_mac(self.name, key), _FIRST_PORT_SLOT + number)
+            Port(key, backend, backend.mac or derived_mac(self.name, key), first + number)
             for number, (key, backend) in enumerate(found)
         ]
 
@@ -207,6 +221,12 @@ class Port:
     def queues(self) -> int:
         """Queue pairs."""
         return 1 if isinstance(self.backend, UserNet) else self.backend.queues
+
+    @property
+    def vectors(self) -> int:
+        """MSI-X vectors: by default one for each ring, one for the control queue and one for the configuration."""
+        asked = self.backend.vectors if isinstance(self.backend, Tap) else None
+        return 2 * self.queues + 2 if asked is None else asked
 
 
 def derived_mac(name: str, key: str) -> str:
@@ -373,6 +393,12 @@ def _tap(reader: _Reader, where: str, raw: Any) -> Tap:
     if not _IFNAME.fullmatch(port.ifname) or port.ifname in (".", ".."):
         raise reader.wrong(f"{where}.ifname", repr(port.ifname), "an interface has up to 15 letters, no blanks or '/'")
     _check_device(reader, where, port)
+    if port.poll_us is not None and not port.vhost:
+        raise reader.wrong(
+            f"{where}.poll_us", str(port.poll_us), "leave it out, or vhost: true: it is vhost's worker that polls"
+        )
+    if port.vectors is not None:
+        reader.between(f"{where}.vectors", port.vectors, 0, _MOST_VECTORS)
     return port
 
 
@@ -478,8 +504,13 @@ def _check(reader: _Reader, definition: Definition) -> None:
     if len(definition.disks) > _MOST_DISKS:
         raise reader.wrong("disks", str(len(definition.disks)), f"up to {_MOST_DISKS}")
     ports = definition.ports()
-    if len(ports) > _MOST_PORTS:
-        raise reader.wrong("ports", str(len(ports)), f"up to {_MOST_PORTS} of all kinds")
+    room = _MOST_DISKS_AND_PORTS - len(definition.disks)
+    if len(ports) > room:
+        raise reader.wrong(
+            "ports",
+            str(len(ports)),
+            f"up to {room} of all kinds beside {len(definition.disks)} disks: one has a PCI slot",
+        )
     macs = [port.mac for port in ports]
     twice = sorted({mac for mac in macs if macs.count(mac) > 1})
     if twice:

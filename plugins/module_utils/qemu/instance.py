@@ -23,7 +23,7 @@ from ansible_collections.virtperf.vhost.plugins.module_utils.dpdk.instance impor
 from ansible_collections.virtperf.vhost.plugins.module_utils.errors import VirtperfError
 from ansible_collections.virtperf.vhost.plugins.module_utils.host import Host, write_atomically
 from ansible_collections.virtperf.vhost.plugins.module_utils.kept_process import KeptProcess
-from ansible_collections.virtperf.vhost.plugins.module_utils.qemu import disks, qmp, seed
+from ansible_collections.virtperf.vhost.plugins.module_utils.qemu import disks, macvtap, qmp, seed
 from ansible_collections.virtperf.vhost.plugins.module_utils.qemu.accel import Accelerator, Qemu
 from ansible_collections.virtperf.vhost.plugins.module_utils.qemu.command import Launch, command, credential_names
 from ansible_collections.virtperf.vhost.plugins.module_utils.qemu.definition import (
@@ -153,17 +153,18 @@ class Instance(KeptProcess):
         """Launch with its CPUs stopped and wait until it is ready; what then fails is ended again."""
         self.host.private_directory(self.directory)
         self._clear()
-        launch = Launch(qemu.path, qemu.version, accel.used, self.directory, tuple(o.path for o in overlays))
-        words = command(definition, launch)
-        disks.make_overlays(self.host, overlays)
-        self._write_credentials(definition)
-        if definition.cloud_init is not None:
-            seed.write(self.host, definition.cloud_init, os.path.join(self.directory, seed.DIRECTORY))
-        write_atomically(self._definition_path, json.dumps(definition.as_dict()))
-        record = {"command": words, "accel": accel.__dict__, "version": qemu.version_text}
-        write_atomically(self._launch_path, json.dumps(record))
-        # QEMU has no option for its sockets' mode.
-        child = self.launch(words, umask=0o177)
+        with macvtap.opened(self.host, definition) as opened:
+            paths = tuple(overlay.path for overlay in overlays)
+            words = command(definition, Launch(qemu.path, qemu.version, accel.used, self.directory, paths, opened))
+            disks.make_overlays(self.host, overlays)
+            self._write_credentials(definition)
+            if definition.cloud_init is not None:
+                seed.write(self.host, definition.cloud_init, os.path.join(self.directory, seed.DIRECTORY))
+            write_atomically(self._definition_path, json.dumps(definition.as_dict()))
+            record = {"command": words, "accel": accel.__dict__, "version": qemu.version_text}
+            write_atomically(self._launch_path, json.dumps(record))
+            # QEMU has no option for its sockets' mode.
+            child = self.launch(words, pass_fds=[fd for fds in opened.values() for fd in fds], umask=0o177)
         try:
             self._wait_ready(child, definition, time.monotonic() + ready_s, ready_s)
         except BaseException:
@@ -355,7 +356,7 @@ def _port_facts(port: Any, observed: Observed) -> dict[str, Any]:
     if isinstance(backend, VhostUser):
         facts.update(kind="vhost-user", socket=backend.socket, connected=observed.connected.get(port.key, False))
     elif isinstance(backend, Tap):
-        facts.update(kind="tap", ifname=backend.ifname)
+        facts.update(kind="macvtap" if backend.macvtap else "tap", ifname=backend.ifname)
     else:
         facts.update(kind="user", forwards=[dict(forward.__dict__) for forward in backend.forwards])
     return facts

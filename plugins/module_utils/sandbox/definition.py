@@ -21,13 +21,14 @@ from ansible_collections.virtperf.vhost.plugins.module_utils.sandbox.place impor
 # QEMU's emulated AMD-V. With cmpxchg16b, Linux 6.12 panics in it at its boot (QEMU 7.2), or its guests triple-fault and
 # corrupt its memory (QEMU 10).
 EMULATED_CPU = "EPYC,+svm,-cx16"
-# QEMU (7.2 to 10.0 at least) keeps in a word of the first CPU's state both whether nested paging is on and whether an x87
-# error is ignored; and whichever CPU restores x87 state (FXRSTOR, XRSTOR) clears the latter there, without a lock. A guest
-# on the first CPU that exits meanwhile leaves the hypervisor on its guest's page tables: it panics, or a guest hangs. So
-# nothing runs on the first CPU that is not put there; with KVM too, so that all sandboxes are alike.
+# QEMU (7.2 to 10.0 at least) keeps in one word of the first CPU's state (hflags2) whether nested paging is on and
+# whether an x87 error is ignored; whichever CPU restores x87 state (FXRSTOR, XRSTOR) clears the latter there, without a
+# lock. A guest on the first CPU that exits meanwhile leaves the hypervisor with nested paging on: it panics, or a guest
+# hangs. So nothing runs there that is not put there; with KVM too, so that all sandboxes are alike.
 _SPARE_THE_FIRST = "isolcpus=0"
 _FEWEST_VCPUS = 2
-# Should emulation go wrong all the same, it ends at once, and neither hangs nor boots again from a disk that was cut off.
+# Should emulation go wrong all the same, it shall end at once and neither hang nor boot again from a disk that was cut
+# off in the middle.
 _ON_OOPS = "oops=panic panic=-1"
 _NO_REBOOT = ["-no-reboot"]
 

@@ -20,6 +20,12 @@ def test_it_is_found_by_its_name() -> None:
     ]
 
 
+def test_a_study_s_taps_and_addresses() -> None:
+    taps = {"web": [{"ifname": "arm1"}]}
+    (made,) = FILTER(["web"], {"web": {"vm_taps": [{}]}}, "lab0", taps=taps, more_addresses=["198.18.1.254/24"])
+    assert (made["more_addresses"], [tap["name"] for tap in made["taps"]]) == (["198.18.1.254/24"], ["arm1"])
+
+
 def test_what_cannot_be_is_a_filter_s_error() -> None:
     with pytest.raises(AnsibleFilterError, match="a tap without a name"):
         FILTER(["web"], {"web": {"vm_taps": [{}]}}, "lab0")

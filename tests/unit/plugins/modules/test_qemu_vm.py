@@ -79,4 +79,7 @@ def test_the_documentation_says_what_the_module_takes() -> None:
     assert {key: documented[key]["type"] for key in spec} == {key: spec[key]["type"] for key in spec}
     vms = yaml.safe_load(qemu_vm.DOCUMENTATION)["options"]["vms"]["suboptions"]
     assert set(vms) == set(qemu_vm.VM)
+    for name, spec in (("taps", qemu_vm.TAP), ("vhost_user", qemu_vm.VHOST_USER)):
+        documented_types = {key: option["type"] for key, option in vms[name]["suboptions"].items()}
+        assert documented_types == {key: option["type"] for key, option in spec.items()}, name
     assert not set(RUN_ARGUMENTS) & set(documented)

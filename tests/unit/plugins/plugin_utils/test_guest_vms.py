@@ -11,7 +11,7 @@ import pytest
 
 from ansible_collections.virtperf.vhost.plugins.module_utils.errors import VirtperfError
 from ansible_collections.virtperf.vhost.plugins.module_utils.qemu.definition import parse
-from ansible_collections.virtperf.vhost.plugins.plugin_utils.guest_vms import guest_vms, vm_name
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.guest_vms import guest_taps, guest_vms, vm_name
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.lab_plan import plan
 
 IMAGE = {"path": "/i.raw", "kernel": "/vmlinux", "initrd": "/initrd", "command_line": "root=/dev/vda"}
@@ -80,6 +80,56 @@ def test_a_guest_has_its_own_size() -> None:
     own = {"vm_vcpus": 4, "vm_memory": {"size": "2GiB"}, "vm_cpu": "EPYC", "vm_accel": "tcg"}
     made = vm({"variables": own})
     assert {f"vm_{key}": made[key] for key in ("vcpus", "memory", "cpu", "accel")} == own
+
+
+def vms(taps: dict[str, Any], sizes: dict[str, Any], **variables: Any) -> list[dict[str, Any]]:
+    """The VMs of two guests, the second of which has variables, with what a study gives beside them."""
+    guests = [{"name": "web"}, {"name": "load", "mac": "02:00:00:00:00:05", "variables": {**TAP, **variables}}]
+    lab = plan({"network": "192.0.2.0/28", "hypervisors": {"hv": {**LOCAL, "guests": guests}}})
+    made = guest_vms(["web", "load"], lab.hosts, IMAGE, {}, [], SETTINGS, taps, sizes)
+    assert [parse(one).name for one in made] == ["web", "load"]
+    return made
+
+
+def test_a_study_s_taps_are_in_place_of_the_guest_s() -> None:
+    arms = [{"ifname": "arm1", "poll_us": 50}, {"ifname": "arm2", "vectors": 0, "mac": "52:54:00:00:00:02"}]
+    web, load = vms({"load": arms}, {})
+    assert web["taps"] == []
+    assert load["taps"] == [{**arms[0], "mac": "02:00:00:00:00:05"}, arms[1]]
+    assert "MACAddress=02:00:00:00:00:05\n" in load["credentials"]["network.network.05-lab1"]
+    assert "mac" not in arms[0], "what was given is left as it is"
+    assert vms({"load": []}, {})[1]["taps"] == []
+
+
+def test_a_study_s_sizes_come_before_the_guest_s() -> None:
+    own = {"vm_vcpus": 4, "vm_memory": {"size": "2GiB"}}
+    sizes = {"web": {"vcpus": 1}, "load": {"memory": {"size": "768MiB"}, "vcpus": None}}
+    web, load = vms({}, sizes, **own)
+    assert (web["vcpus"], web["memory"]) == (1, SETTINGS["memory"])
+    assert (load["vcpus"], load["memory"]) == (4, {"size": "768MiB"})
+
+
+@pytest.mark.parametrize("sizes", [{"cpus": 2}, 2, {"vcpus": 2, "accel": "tcg"}])
+def test_what_is_no_size(sizes: Any) -> None:
+    with pytest.raises(VirtperfError, match=r"guest load: .* is none of its sizes.*guests_sizes: \{load: \{vcpus: 2"):
+        vms({}, {"load": sizes})
+
+
+@pytest.mark.parametrize("taps", [["arm1"], [{"queues": 2}], "arm1", {"ifname": "arm1"}])
+def test_what_is_no_list_of_taps(taps: Any) -> None:
+    with pytest.raises(VirtperfError, match="guest load has a tap without a name"):
+        vms({"load": taps}, {})
+
+
+def test_macvtaps_have_the_mac_that_the_guest_s_port_has() -> None:
+    """Known beforehand: the same for the VM and for the bridge's macvtap."""
+    known = {"vm_name": "dut", "vm_mac": "02:00:00:00:00:05"}
+    taps = {"load": [{"ifname": "m0", "macvtap": True}, {"ifname": "m1", "macvtap": True}, {"ifname": "t2"}]}
+    first, second, third = guest_taps("load", known, taps)
+    assert first["mac"] == "02:00:00:00:00:05"
+    derived = parse({"name": "dut", "memory": {"size": "64MiB"}, "taps": [{"ifname": "a"}, {"ifname": "b"}]}).ports()[1]
+    assert second["mac"] == derived.mac
+    assert "mac" not in third
 
 
 def test_vhost_user_ports_are_left_to_the_guest() -> None:

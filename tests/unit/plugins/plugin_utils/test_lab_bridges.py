@@ -11,6 +11,7 @@ import pytest
 
 from ansible_collections.virtperf.vhost.plugins.module_utils.errors import VirtperfError
 from ansible_collections.virtperf.vhost.plugins.module_utils.lab_network.request import BridgeWish, TapWish, parse
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.guest_vms import guest_taps
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.lab_bridges import lab_bridges
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.lab_plan import plan
 
@@ -25,7 +26,25 @@ def test_the_taps_of_all_guests_in_one_bridge() -> None:
     hosts = lab(web=[{"ifname": "t0", "queues": 2, "vhost": False}, {"ifname": "t1"}], load=[{"ifname": "t2"}])
     own = hosts["hv"]
     made = lab_bridges(own["lab_guests"], hosts, "lab0", own["lab_address"], own["lab_prefix_length"], 9000)
-    assert parse(made) == [BridgeWish("lab0", "192.0.2.1/28", 9000, (TapWish("t0", 2), TapWish("t1"), TapWish("t2")))]
+    assert parse(made) == [
+        BridgeWish("lab0", ("192.0.2.1/28",), 9000, (TapWish("t0", 2), TapWish("t1"), TapWish("t2")))
+    ]
+
+
+def test_a_study_s_taps_and_addresses() -> None:
+    hosts = lab(web=[{"ifname": "t0"}], load=[{"ifname": "t2"}])
+    taps = {"web": [{"ifname": "arm1", "vhost": False}, {"ifname": "arm2", "macvtap": True, "queues": 2}]}
+    made = lab_bridges(["web", "load"], hosts, "lab0", taps=taps, more_addresses=["198.18.1.254/24"])
+    (bridge,) = parse(made)
+    assert bridge.addresses == ("198.18.1.254/24",)
+    mac = guest_taps("web", hosts["web"], taps)[1]["mac"]
+    assert bridge.taps == (TapWish("arm1"), TapWish("arm2", 2, kind="macvtap", mac=mac), TapWish("t2"))
+
+
+def test_only_the_guests_that_are_named() -> None:
+    hosts = lab(web=[{"ifname": "t0"}], load=[{"ifname": "t2"}])
+    (made,) = lab_bridges(["load"], hosts, "lab0")
+    assert [tap["name"] for tap in made["taps"]] == ["t2"]
 
 
 def test_what_is_not_given_is_left_out() -> None:

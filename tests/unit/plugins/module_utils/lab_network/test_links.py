@@ -43,6 +43,15 @@ def test_what_iproute2_6_1_said_on_linux_6_18() -> None:
     assert (qemu.persistent, qemu.in_use, qemu.addresses) == (False, True, ())
     assert (links["lab0"].stp, links["br-old"].stp) == (False, True)
     assert links["tun0"].what == "a tun"
+    assert [links[name].lower for name in ("veth0", "veth1", "lab0")] == ["veth1", "veth0", ""]
+
+
+def test_what_it_said_of_a_macvtap() -> None:
+    """The same, of ``ip link add link veth0 name m0 type macvtap mode bridge``, without what nobody asks for."""
+    info = {"info_kind": "macvtap", "info_data": {"mode": "bridge", "bcqueuelen": 1000, "usedbcqueuelen": 1000}}
+    said = {"ifindex": 4, "link": "veth0", "ifname": "m0", "flags": ["UP"], "mtu": 1500, "txqlen": 500}
+    link = parse(NOWHERE, json.dumps([{**said, "address": "a6:88:b9:31:c0:72", "linkinfo": info}]))["m0"]
+    assert (link.kind, link.lower, link.mode, link.txqueuelen) == ("macvtap", "veth0", "bridge", 500)
 
 
 def test_what_only_files_tell(tmp_path: Path) -> None:
@@ -103,3 +112,14 @@ def test_who_has_a_tap_open(tmp_path: Path) -> None:
     (tmp_path / "proc/self/ns/net").symlink_to("net:[1]")
     assert users(host, "tap0") == ["qemu-system-x86 (pid 70)"]
     assert users(host, "tap") == []
+
+
+def test_who_has_a_macvtap_open(tmp_path: Path) -> None:
+    network = FakeNetwork(tmp_path)
+    network.veth("m0-b", "m0-l")
+    network.macvtap("m0", "m0-l")
+    network.macvtap("m1", "m0-l")
+    network.opened("m0", 71)
+    host = network_host(tmp_path)
+    assert users(host, "m0") == ["qemu-system-x86 (pid 71)"]
+    assert users(host, "m1") == []

@@ -102,6 +102,8 @@ def test_what_is_not_known_before_it_is_there(lab: Lab) -> None:
         "mac": lab.network.links["tap1"]["address"],
         "mtu": 1500,
         "changed": True,
+        "kind": "tap",
+        "port": "tap1",
         "txqueuelen": 1000,
         "multi_queue": True,
         "user": 0,
@@ -378,3 +380,197 @@ def test_warnings(lab: Lab) -> None:
     first, second = lab.present(LAB)["warnings"]
     assert first.startswith("net.bridge.bridge-nf-call-iptables is 1")
     assert second.startswith("the bridge lab0 was there before and has STP on")
+
+
+def test_more_addresses_are_added_and_taken_back_like_the_first(lab: Lab) -> None:
+    lab.network.bridge("lab0", "198.51.100.1/24")
+    lab.network.run("link", "set", "dev", "lab0", "address", "02:00:00:00:00:01")
+    before = lab.network.state()
+    asked = {"name": "lab0", "address": "192.0.2.1/24", "more_addresses": ["198.18.1.254/24", "198.18.2.254/24"]}
+    done = lab.present(asked)
+    assert done["actions"] == [
+        "lab0: IPv6 off",
+        *(f"lab0: add address {address}" for address in ("192.0.2.1/24", "198.18.1.254/24", "198.18.2.254/24")),
+    ]
+    assert done["bridges"][0]["addresses"][1:] == ["192.0.2.1/24", "198.18.1.254/24", "198.18.2.254/24"]
+    assert not lab.present(asked)["changed"]
+    assert not lab.present({"name": "lab0"})["changed"], "what is not asked for is not torn down"
+    assert len(lab.absent(asked)["actions"]) == 4
+    assert lab.network.state() == before
+    lab.present(asked)
+    lab.undo()
+    assert lab.network.state() == before
+
+
+def test_more_addresses_of_a_new_bridge(lab: Lab) -> None:
+    before = lab.network.state()
+    done = lab.present({"name": "lab0", "more_addresses": ["198.18.1.254/24", "2001:db8::1/64"]})
+    assert done["actions"] == ["make bridge lab0 with 198.18.1.254/24, 2001:db8::1/64"]
+    assert lab.network.has_ipv6("lab0")
+    lab.undo()
+    assert lab.network.state() == before
+
+
+def test_one_of_more_addresses_that_somebody_has(lab: Lab) -> None:
+    lab.network.add("eth0")
+    lab.network.run("address", "add", "198.18.2.7/24", "dev", "eth0")
+    error = lab.refused({**LAB, "more_addresses": ["198.18.1.254/24", "198.18.2.254/24"]})
+    assert error.facts["address"] == "198.18.2.254/24"
+
+
+MACVTAP: dict[str, Any] = {"name": "m0", "kind": "macvtap", "mac": "52:54:00:00:00:07", "txqueuelen": 100}
+ARMS: dict[str, Any] = {"name": "lab0", "taps": [{"name": "tap0"}, MACVTAP]}
+
+
+class TestMacvtap:
+    def test_made_with_its_pair_and_removed(self, lab: Lab) -> None:
+        before = lab.network.state()
+        predicted = lab.present(ARMS, check_mode=True)
+        assert lab.network.state() == before
+        done = lab.present(ARMS)
+        assert all(predicted[key] == done[key] for key in ("changed", "actions", "diff", "warnings"))
+        assert done["actions"] == [
+            "make bridge lab0",
+            "make tap tap0 in lab0",
+            "make veth pair m0-l and m0-b, this one in lab0",
+            "make macvtap m0 on m0-l",
+        ]
+        links = lab.network.links
+        assert links["m0"]["linkinfo"]["info_data"]["mode"] == "bridge"
+        assert [links[name].get("master") for name in ("m0", "m0-l", "m0-b")] == [None, None, "lab0"]
+        assert (links["m0"]["link"], links["m0-l"]["link"]) == ("m0-l", "m0-b")
+        assert (links["m0"]["address"], links["m0"]["txqlen"]) == (MACVTAP["mac"], 100)
+        assert links["m0-b"]["address"].startswith("fe:"), "higher than the bridge's own"
+        assert all(links[name]["flags"] == ["UP"] and not lab.network.has_ipv6(name) for name in ("m0", "m0-l", "m0-b"))
+        assert done["bridges"][0]["taps"][1] == {
+            "name": "m0",
+            "mac": MACVTAP["mac"],
+            "mtu": 1500,
+            "changed": True,
+            "kind": "macvtap",
+            "port": "m0-b",
+            "txqueuelen": 100,
+            "multi_queue": True,
+            "user": None,
+        }
+        assert not lab.present(ARMS)["changed"]
+        foreseen = lab.absent(ARMS, check_mode=True)
+        gone = lab.absent(ARMS)
+        assert all(foreseen[key] == gone[key] for key in ("changed", "actions", "diff"))
+        assert gone["actions"] == ["remove macvtap m0", "remove veth m0-b", "remove tap tap0", "remove bridge lab0"]
+        assert lab.network.state() == before
+        assert lab.journal() == []
+
+    def test_undone_even_when_in_use(self, lab: Lab) -> None:
+        before = lab.network.state()
+        lab.present(ARMS)
+        lab.network.opened("m0")
+        with pytest.raises(VirtperfError, match=r"the macvtap m0 cannot be removed: it is in use .*qemu-system-x86"):
+            lab.absent(ARMS)
+        assert lab.undo()[0] == "remove macvtap m0"
+        assert lab.network.state() == before
+
+    def test_with_a_mac_of_our_own(self, lab: Lab) -> None:
+        asked = {"name": "lab0", "taps": [{"name": "m0", "kind": "macvtap"}]}
+        assert lab.present(asked, check_mode=True)["bridges"][0]["taps"][0]["mac"] is None
+        mac = lab.present(asked)["bridges"][0]["taps"][0]["mac"]
+        assert mac.startswith("02:")
+        assert not lab.present(asked)["changed"]
+        given = {"name": "lab0", "taps": [MACVTAP]}
+        done = lab.present(given)
+        assert done["actions"] == [f"m0: mac from {mac} to {MACVTAP['mac']}", "m0: txqueuelen from 500 to 100"]
+        lab.network.opened("m0")
+        other = {**MACVTAP, "mac": "52:54:00:00:00:08"}
+        with pytest.raises(VirtperfError, match=r"m0 cannot have another MAC address: it is in use") as caught:
+            lab.present({"name": "lab0", "taps": [other]})
+        assert caught.value.facts["users"] == ["qemu-system-x86 (pid 70)"]
+
+    @pytest.mark.parametrize(("first", "then"), [(1500, 9000), (9000, 1500)])
+    def test_no_mtu_is_larger_than_that_below_it_on_any_way(self, lab: Lab, first: int, then: int) -> None:
+        lab.present({**ARMS, "mtu": first})
+        made = lab.network.state()
+        number = len(Journal(lab.host).entries())
+        lab.present({**ARMS, "mtu": then})
+        assert {lab.network.links[name]["mtu"] for name in ("lab0", "tap0", "m0", "m0-l", "m0-b")} == {then}
+        for entry in reversed(Journal(lab.host).entries()[number:]):
+            undo_lab_network(lab.host, entry.undo, **lab.fakes)
+        assert lab.network.state() == made
+
+    def test_a_changed_one_is_removed_once(self, lab: Lab) -> None:
+        before = lab.network.state()
+        lab.present(ARMS)
+        lab.present({**ARMS, "mtu": 9000})
+        done = lab.absent(ARMS)
+        assert sorted(done["actions"]) == [
+            "remove bridge lab0",
+            "remove macvtap m0",
+            "remove tap tap0",
+            "remove veth m0-b",
+        ]
+        assert lab.network.state() == before
+
+    @pytest.mark.parametrize(
+        "fails", ["link add name m0-b", "link set dev m0-b address", "link add link", "link set dev m0 "]
+    )
+    def test_one_failure_and_all_is_as_it_was(self, lab: Lab, fails: str) -> None:
+        before = lab.network.state()
+        lab.network.fails.append(fails)
+        with pytest.raises(VirtperfError, match="everything is as it was before"):
+            lab.present(ARMS)
+        assert lab.network.state() == before
+        assert lab.journal() == []
+
+    def test_what_does_not_become_what_was_asked_for(self, lab: Lab) -> None:
+        before = lab.network.state()
+        lab.network.ignores.append("link set dev m0-l up")
+        with pytest.raises(VirtperfError, match=r"m0-l did not become .*up False instead of True"):
+            lab.present(ARMS)
+        assert lab.network.state() == before
+
+    def test_what_was_left_by_a_crash_is_finished(self, lab: Lab) -> None:
+        before = lab.network.state()
+        lab.present({**ARMS, "taps": []})
+        Journal(lab.host).append("lab_network", step="make", name="m0-b", kind="veth", boot="this-boot")
+        lab.network.veth("m0-b", "m0-l")
+        done = lab.present({**ARMS, "taps": [MACVTAP]})
+        assert done["actions"][-1] == "make macvtap m0 on m0-l"
+        assert lab.network.links["m0-b"]["master"] == "lab0"
+        lab.undo()
+        assert lab.network.state() == before
+
+    def test_names_that_others_have(self, lab: Lab) -> None:
+        asked = {"name": "lab0", "taps": [{"name": "m0", "kind": "macvtap"}]}
+        lab.network.tap("m0")
+        assert "m0 is no macvtap" in str(lab.refused(asked))
+        lab.network.run("link", "delete", "dev", "m0")
+        lab.network.veth("m0-b", "other")
+        error = lab.refused(asked)
+        assert "m0-b is not an end of the veth pair that the macvtap m0 needs (found: a veth with other" in str(error)
+        lab.network.run("link", "delete", "dev", "m0-b")
+        lab.network.bridge("m0-l")
+        assert "m0-l is not an end" in str(lab.refused(asked))
+
+    @pytest.mark.parametrize(("lower", "mode"), [("eth0", "bridge"), ("m0-l", "vepa")])
+    def test_one_that_was_made_otherwise(self, lab: Lab, lower: str, mode: str) -> None:
+        lab.network.add("eth0")
+        lab.network.veth("m0-b", "m0-l")
+        lab.network.macvtap("m0", lower, mode)
+        error = lab.refused({"name": "lab0", "taps": [{"name": "m0", "kind": "macvtap"}]})
+        assert f"made otherwise (found: on {lower}, in mode {mode}" in str(error)
+
+    def test_in_a_bridge_that_must_stay(self, lab: Lab) -> None:
+        """It carries the default route; nothing comes through a macvtap that nobody has open."""
+        lab.network.bridge("lab0")
+        lab.network.run("link", "set", "dev", "lab0", "address", "02:00:00:00:00:01")
+        lab.network.default_route("lab0")
+        before = lab.network.state()
+        lab.present({"name": "lab0", "taps": [MACVTAP]})
+        # What the bridge is made of, as the kernel shows it.
+        (lab.network.root / "sys/class/net/lab0/lower_m0-b").mkdir()
+        assert not lab.present({"name": "lab0", "taps": [MACVTAP]})["changed"]
+        lab.network.opened("m0")
+        with pytest.raises(VirtperfError, match="m0-b must stay as it is"):
+            lab.present({"name": "other", "taps": [MACVTAP]})
+        (lab.network.root / "proc/70/fd/9").unlink()
+        lab.absent({"name": "lab0", "taps": [MACVTAP]})
+        assert lab.network.state() == before

@@ -90,6 +90,12 @@ def gone(end):
         return False
 
 netdevs = [keys(value) for value in values("-netdev")]
+for device in netdevs:
+    if "fd" in device or "fds" in device:
+        fds = device.get("fds", device.get("fd")).split(":")
+        device["queues"] = len(fds)
+        for fd in fds:
+            os.fstat(int(fd))  # it ends here where it was not handed over
 status = "prelaunch"
 while True:
     connection, _address = control.accept()

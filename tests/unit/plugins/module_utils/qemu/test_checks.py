@@ -15,7 +15,7 @@ import pytest
 
 from ansible_collections.virtperf.vhost.plugins.module_utils.errors import VirtperfError
 from ansible_collections.virtperf.vhost.plugins.module_utils.host import Host
-from ansible_collections.virtperf.vhost.plugins.module_utils.qemu import accel, checks
+from ansible_collections.virtperf.vhost.plugins.module_utils.qemu import accel, checks, macvtap
 from ansible_collections.virtperf.vhost.plugins.module_utils.qemu.definition import Definition
 from ansible_collections.virtperf.vhost.tests.unit.plugins.module_utils.qemu.fake_qemu import Lab, installed
 
@@ -101,6 +101,61 @@ class TestTaps:
         exists = os.path.exists
         monkeypatch.setattr(os.path, "exists", lambda path: path != "/dev/vhost-net" and exists(path))
         assert "modprobe vhost_net" in refusal(lab, taps=[{"ifname": "tap0"}])
+
+
+class TestMacvtaps:
+    MAC = "52:54:00:00:00:01"
+
+    @pytest.fixture(autouse=True)
+    def device(self, lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Path:
+        """macvtap m0 is interface 7."""
+        monkeypatch.setattr(macvtap, "_DEVICES", str(lab.directory))
+        interface = lab.directory / "sys/class/net/m0"
+        (interface / "tap7").mkdir(parents=True)
+        (interface / "ifindex").write_text("7\n")
+        (interface / "address").write_text(f"{self.MAC}\n")
+        device = lab.directory / "tap7"
+        device.touch()
+        return device
+
+    def tap(self, **changes: Any) -> dict[str, Any]:
+        return {"ifname": "m0", "macvtap": True, "vhost": False, "mac": self.MAC, **changes}
+
+    def test_one_that_is_there(self, lab: Lab) -> None:
+        launch(lab, taps=[self.tap()])
+        launch(lab, taps=[self.tap(queues=2)])
+
+    def test_none_of_that_name(self, lab: Lab) -> None:
+        assert "m1 is not a macvtap (found: no such interface" in refusal(lab, taps=[self.tap(ifname="m1")])
+
+    def test_another_kind(self, lab: Lab) -> None:
+        tap = lab.directory / "sys/class/net/tap0"
+        tap.mkdir()
+        assert "an interface of another kind" in refusal(lab, taps=[self.tap(ifname="tap0")])
+        (tap / "tun_flags").write_text("0x1002")
+        text = refusal(lab, taps=[self.tap(ifname="tap0")])
+        assert "found: a tap" in text
+        assert "kind: macvtap" in text
+
+    def test_taken_for_a_tap(self, lab: Lab) -> None:
+        text = refusal(lab, taps=[self.tap(macvtap=False)])
+        assert "m0 is not a tap interface (found: a macvtap)" in text
+        assert "macvtap: true" in text
+
+    def test_without_a_device(self, lab: Lab, device: Path) -> None:
+        device.unlink()
+        assert f"no {device}" in refusal(lab, taps=[self.tap()])
+
+    @pytest.mark.parametrize("mac", ["", "52:54:00:00:00:02"])
+    def test_not_the_guest_s_mac(self, lab: Lab, mac: str) -> None:
+        text = refusal(lab, taps=[self.tap(mac=mac)])
+        assert f"its MAC address is {self.MAC}, the guest's is {mac or '52:54:00'}" in text
+        assert f"Way out: mac: {self.MAC}" in text
+
+    def test_no_vhost_net(self, lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+        exists = os.path.exists
+        monkeypatch.setattr(os.path, "exists", lambda path: path != "/dev/vhost-net" and exists(path))
+        assert "modprobe vhost_net" in refusal(lab, taps=[self.tap(vhost=True)])
 
 
 def test_a_port_of_the_loopback_that_is_taken(lab: Lab) -> None:

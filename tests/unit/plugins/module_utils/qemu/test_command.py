@@ -99,6 +99,44 @@ def test_taps_and_the_user_s_network() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("tap", "end"),
+    [
+        ({"poll_us": 50, "sndbuf": 1048576}, "vhost=on,poll-us=50,sndbuf=1048576"),
+        ({"poll_us": 0, "sndbuf": 0, "queues": 2}, "vhost=on,queues=2,poll-us=0,sndbuf=0"),
+        ({"vhost": False, "sndbuf": 4096}, "vhost=off,sndbuf=4096"),
+    ],
+)
+def test_a_tap_with_settings_of_its_own(tap: dict[str, Any], end: str) -> None:
+    netdevs = options("-netdev", taps=[{"ifname": "t0", **tap}, {"ifname": "t1"}])
+    assert netdevs[0] == f"tap,id=net-tap0,ifname=t0,script=no,downscript=no,{end}"
+    assert netdevs[1].endswith("ifname=t1,script=no,downscript=no,vhost=on")
+
+
+@pytest.mark.parametrize(
+    ("given", "word"), [({}, "vectors=4"), ({"vectors": 0}, "vectors=0"), ({"vectors": 3}, "vectors=3")]
+)
+def test_vectors(given: dict[str, Any], word: str) -> None:
+    (device,) = options("-device", taps=[{"ifname": "t0", **given}])
+    assert word in device.split(",")
+
+
+def test_a_macvtap_by_its_descriptors() -> None:
+    opened = {"tap0": (100,), "tap2": (101, 102)}
+    launch = Launch(LAUNCH.qemu, LAUNCH.version, "tcg", LAUNCH.directory, (), opened)
+    taps = [
+        {"ifname": "m0", "macvtap": True, "poll_us": 50, "sndbuf": 9},
+        {"ifname": "t1"},
+        {"ifname": "m2", "macvtap": True, "queues": 2, "vhost": False},
+    ]
+    assert options("-netdev", launch, taps=taps) == [
+        "tap,id=net-tap0,fd=100,vhost=on,poll-us=50,sndbuf=9",
+        "tap,id=net-tap1,ifname=t1,script=no,downscript=no,vhost=on",
+        "tap,id=net-tap2,fds=101:102,vhost=off",
+    ]
+    assert "mq=on,vectors=6" in options("-device", launch, taps=taps)[2]
+
+
 def test_disks() -> None:
     launch = Launch(LAUNCH.qemu, LAUNCH.version, "tcg", LAUNCH.directory, ("/over,lay", ""))
     disks = [{"base": "/base", "cache": "unsafe"}, {"base": "/ro,1", "readonly": True}]

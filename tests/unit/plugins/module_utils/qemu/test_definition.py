@@ -13,7 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.virtperf.vhost.plugins.module_utils.errors import VirtperfError
-from ansible_collections.virtperf.vhost.plugins.module_utils.qemu.definition import Definition, derived_mac, parse
+from ansible_collections.virtperf.vhost.plugins.module_utils.qemu.definition import (
+    SEED_SLOT,
+    Definition,
+    derived_mac,
+    parse,
+)
 
 VM: dict[str, Any] = {"name": "guest", "memory": {"size": "512MiB", "share": True}}
 FULL: dict[str, Any] = {
@@ -47,6 +52,10 @@ def refusal(**changes: Any) -> str:
 
 def vhost_user(**changes: Any) -> list[dict[str, Any]]:
     return [{"socket": "/v.sock", **changes}]
+
+
+def taps(count: int) -> list[dict[str, Any]]:
+    return [{"ifname": f"t{number}"} for number in range(count)]
 
 
 def test_what_is_not_given_has_a_default() -> None:
@@ -93,6 +102,32 @@ def test_ports_have_addresses_of_their_own() -> None:
         ("tap0", "0000:00:12.0", 1),
     ]
     assert len({port.mac for port in ports}) == 3
+
+
+@pytest.mark.parametrize(
+    ("ports", "disks", "first"), [(1, 8, 0x10), (14, 8, 0x10), (15, 7, 0x0F), (19, 3, 0x0B), (21, 1, 0x09)]
+)
+@pytest.mark.parametrize("machine", ["q35", "pc"])
+def test_slots_of_many_ports(machine: str, ports: int, disks: int, first: int) -> None:
+    """In the guest's order, behind the disks, clear of the chipset (below 8, and 1f) and of cloud-init's seed (1e)."""
+    images = [{"base": f"/{number}"} for number in range(disks)]
+    definition = parse({**VM, "machine": machine, "user_net": {}, "taps": taps(ports - 1), "disks": images})
+    slots = [port.slot for port in definition.ports()]
+    assert slots == list(range(first, first + ports))
+    assert max(definition.disk_slot(number) for number in range(disks)) < slots[0]
+    assert slots[-1] < SEED_SLOT
+
+
+def test_vectors_follow_from_queues_unless_they_are_given() -> None:
+    given = [{"ifname": "a", "queues": 2}, {"ifname": "b", "vectors": 0}, {"ifname": "c", "queues": 2, "vectors": 3}]
+    assert [port.vectors for port in parse({**VM, "taps": given}).ports()] == [6, 0, 3]
+
+
+def test_a_state_file_of_before_there_were_variants() -> None:
+    written = json.loads(json.dumps(parse(FULL).as_dict()))
+    for key in ("poll_us", "sndbuf", "vectors", "macvtap"):
+        del written["taps"][0][key]
+    assert parse(written) == parse(FULL)
 
 
 @given(st.text(min_size=1, max_size=32), st.text(min_size=1, max_size=8))
@@ -143,7 +178,15 @@ def test_a_name_becomes_part_of_file_names(name: Any) -> None:
         ({"vhost_user": vhost_user(virtio={"a,b": 1})}, "virtio.a,b"),
         ({"vhost_user": vhost_user(virtio={"speed": [1]})}, "virtio.speed"),
         ({"vhost_user": vhost_user(mac="52:54:00:00:00:01") * 2}, "52:54:00:00:00:01 twice"),
-        ({"vhost_user": [{"socket": f"/{number}"} for number in range(15)]}, "up to 14"),
+        ({"vhost_user": [{"socket": f"/{number}"} for number in range(23)]}, "up to 22"),
+        ({"taps": taps(15), "disks": [{"base": "/a"}] * 8}, "up to 14 of all kinds beside 8 disks"),
+        ({"taps": [{"ifname": "t", "vhost": False, "poll_us": 50}]}, "taps[0].poll_us"),
+        ({"taps": [{"ifname": "t", "vhost": False, "poll_us": 0}]}, "vhost: true"),
+        ({"taps": [{"ifname": "t", "poll_us": -1}]}, "taps[0].poll_us"),
+        ({"taps": [{"ifname": "t", "sndbuf": "1M"}]}, "taps[0].sndbuf"),
+        ({"taps": [{"ifname": "t", "vectors": 2049}]}, "from 0 to 2048"),
+        ({"taps": [{"ifname": "t", "macvtap": "yes"}]}, "true or false"),
+        ({"taps": [{"ifname": "t", "virtio": {"vectors": 0}}]}, "follows from the port's own fields"),
         ({"taps": [{"ifname": "a b"}]}, "taps[0].ifname"),
         ({"taps": [{"ifname": "x" * 16}]}, "taps[0].ifname"),
         ({"user_net": {"forwards": [{"host_port": 65536}]}}, "host_port"),

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.virtperf.vhost.plugins.module_utils.errors import VirtperfError
-from ansible_collections.virtperf.vhost.plugins.module_utils.qemu import accel, disks
+from ansible_collections.virtperf.vhost.plugins.module_utils.qemu import accel, disks, macvtap
 from ansible_collections.virtperf.vhost.plugins.module_utils.qemu import instance as instance_module
 from ansible_collections.virtperf.vhost.plugins.module_utils.qemu.instance import PAUSED, Instance, Limits, names
 from ansible_collections.virtperf.vhost.tests.unit.plugins.module_utils.qemu.fake_qemu import Lab, installed
@@ -87,6 +87,35 @@ class TestStart:
         lab.behave(guest={"queues": 1})
         error = refusal(lab, vhost_user=[{"socket": lab.serve(), "queues": 2}])
         assert "1 of 2" in str(error)
+
+    def test_macvtaps_are_handed_over_open_and_nothing_else_is(self, lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(macvtap, "_DEVICES", str(lab.directory))
+        for number in (7, 8):
+            interface = lab.directory / f"sys/class/net/m{number}"
+            (interface / f"tap{number}").mkdir(parents=True)
+            (interface / "ifindex").write_text(f"{number}\n")
+            (lab.directory / f"tap{number}").touch()
+        taps = [{"ifname": "t0"}, {"ifname": "m7", "macvtap": True, "queues": 2}, {"ifname": "m8", "macvtap": True}]
+        instance = start(lab, taps=taps)
+        facts = instance.facts()
+        assert [(port["kind"], port["queues"]) for port in facts["ports"]] == [
+            ("tap", 1),
+            ("macvtap", 2),
+            ("macvtap", 1),
+        ]
+        assert [word for word in facts["command"] if word.startswith("tap,") and ",fd" in word] == [
+            "tap,id=net-tap1,fds=100:101,vhost=on",
+            "tap,id=net-tap2,fd=102,vhost=on",
+        ]
+        opened = {fd.name: os.readlink(fd) for fd in Path(f"/proc/{lab.pid()}/fd").iterdir()}
+        devices = [str(lab.directory / f"tap{number}") for number in (7, 7, 8)]
+        assert [opened[fd] for fd in ("100", "101", "102")] == devices
+        assert [target for target in opened.values() if "/tap" in target] == devices
+        assert not [fd for fd in os.listdir("/proc/self/fd") if fd in ("100", "101", "102")], "ours are closed again"
+
+    def test_a_macvtap_that_went_away(self, lab: Lab) -> None:
+        error = refusal(lab, taps=[{"ifname": "m7", "macvtap": True}])
+        assert "VM guest: the macvtap m7 cannot be opened (found: it has no device" in str(error)
 
     def test_a_death_is_told_with_the_end_of_the_log(self, lab: Lab) -> None:
         lab.behave(guest={"dies_at_start": True})

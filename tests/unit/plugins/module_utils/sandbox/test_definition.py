@@ -82,7 +82,7 @@ def test_guests_are_kept_off_its_first_cpu(host: Host, used: str) -> None:
     keys = Keys(host, "sandbox")
     vm = definition(ASKED, accel.Accelerator("auto", used), keys, 40123)
     assert "isolcpus=0" in vm.append.split()
-    with pytest.raises(VirtperfError, match="cannot have 1 virtual CPUs.*guests run on the others"):
+    with pytest.raises(VirtperfError, match=r"cannot have 1 virtual CPUs.*guests run on the others"):
         definition({**ASKED, "vcpus": 1}, accel.Accelerator("auto", used), keys, 40123)
 
 

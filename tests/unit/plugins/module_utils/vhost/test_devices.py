@@ -41,6 +41,19 @@ def served(count: int, vhost: str, taps: tuple[tuple[int, str], ...], *netdevs: 
         (1, "net", ((31, "vnet7"),), ("tap,fd=31,id=a,vhost=on",), [("net", "vnet7")]),
         (1, "net", ((31, "vnet7"),), ("tap,fd=99,id=a,vhost=on",), [("net", "vnet7")]),
         (2, "net net", ((31, "vnet7"), (33, "vnet8")), ("tap,fd=99,vhost=on", "tap,fd=33,vhost=on"), [("net", "")] * 2),
+        # macvtaps by the descriptors that QEMU was handed, between taps by name.
+        (
+            5,
+            "net net net net net",
+            ((3, "tap0"), (15, "tap9"), (100, "m1"), (101, "m1"), (102, "m2")),
+            (
+                "tap,id=m,fds=100:101,vhost=on,poll-us=50",
+                TAP0,
+                "tap,id=n,fd=102,vhost=on",
+                "tap,id=o,ifname=tap9,vhost=on",
+            ),
+            [("net", "m1"), ("net", "m1"), ("net", "tap0"), ("net", "m2"), ("net", "tap9")],
+        ),
         # Named by a pattern.
         (1, "net", ((3, "tap5"),), ("tap,id=a,ifname=tap%d,vhost=on",), [("net", "tap5")]),
         # One plugged in later, then two of them.

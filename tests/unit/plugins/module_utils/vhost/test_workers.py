@@ -52,6 +52,27 @@ def test_the_order_is_that_of_their_start(host: FakeHost) -> None:
     assert [worker.tid for worker in found(host).workers] == [32000, 120]
 
 
+def test_many_nics_of_one_guest_with_a_macvtap_among_them(host: FakeHost) -> None:
+    """As qemu_vm starts it: taps by name, the macvtap by a descriptor of its device; all started within one tick."""
+    kernel = host.kernel
+    kernel.put("sys/class/net/arm18/ifindex", "42")
+    names = [f"arm{number}" for number in range(18)]
+    netdevs = [f"tap,id=net-tap{n},ifname={name},script=no,downscript=no,vhost=on" for n, name in enumerate(names)]
+    kernel.qemu(200, "dut", "/vm", [*netdevs, "tap,id=net-tap18,fd=100,vhost=on,sndbuf=4096"])
+    for number, name in enumerate(names):
+        kernel.tap(200, 10 + 2 * number, name)
+    kernel.opens(200, 60, "/dev/vhost-net")
+    kernel.opens(200, 100, "/dev/tap42")
+    for number in range(19):
+        kernel.thread(200, 210 + number, "vhost-200", "/vm", start=500)
+    dut = next(vhost for vhost in workers.find(host, vms.find(host)) if vhost.vm.name == "dut").facts()
+    wanted = [*names, "arm18"]
+    assert {tap["interface"]: tap["workers"] for tap in dut["taps"]} == {
+        name: [210 + number] for number, name in enumerate(wanted)
+    }
+    assert [worker["interface"] for worker in dut["workers"]] == wanted
+
+
 def test_nobody_else_is_taken_for_one(host: FakeHost) -> None:
     host.kernel.thread(100, 130, "vhost-999", "/vm")
     host.kernel.thread(100, 131, "vhost-100x", "/vm")
