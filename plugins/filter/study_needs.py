@@ -15,7 +15,7 @@ description:
 positional: _input
 options:
   _input:
-    description: The plans, as of P(virtperf.vhost.reflect_plan#filter) and P(virtperf.vhost.throttle_plan#filter).
+    description: The plans of the studies, such as that of P(virtperf.vhost.throttle_plan#filter).
     type: list
     elements: dict
     required: true

@@ -16,6 +16,9 @@ description:
     C(table.txt), C(report.html) and the end of C(manifest.json). Each file is either written whole or left as it was.
   - Of the study C(throttle) the report draws the time series that C(samples/) has for the records. One that is missing
     or cannot be read is a note, and no failure.
+  - Of the studies C(knobs) and C(consolidate) trials are compared in pairs of the same number. An effect is a ratio to
+    the baseline with its 95 % interval. It matters, does not matter (the interval lies within 3 % of no change), or
+    cannot be told yet, with how many more pairs would tell.
   - Valid trials are summarised cell by cell; invalid ones are kept and shown, and never part of a number. When a cell
     has more valid trials than it needs, the newest count.
   - The table is shown on the screen as well.
@@ -63,6 +66,7 @@ attributes:
 requirements:
   - Python 3.11 or newer on the controller
   - plotly on the controller, for C(report.html)
+  - scipy on the controller, for the studies C(knobs) and C(consolidate)
 seealso:
   - module: virtperf.vhost.run_open
 """

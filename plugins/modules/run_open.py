@@ -126,6 +126,12 @@ done:
       type: int
       returned: success
       sample: 2
+    trials:
+      description: Their numbers, each once.
+      type: list
+      elements: int
+      returned: success
+      sample: [1, 3]
 notes:
   description: Lines that were no records and are left out, such as one cut off by a crash.
   returned: success

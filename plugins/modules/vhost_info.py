@@ -233,9 +233,15 @@ vhost_info:
         - The kernel's modules, each V(loaded), V(loadable) or V(missing), and parameters of C(vhost), V(null) where
           that is not loaded or has none.
         - V(fork_from_owner_default) makes the workers of new devices threads of QEMU, and no kernel threads.
+          V(net_parameters) are the names of the parameters of C(vhost_net), V(null) where nobody can tell.
       returned: success
       type: dict
-      sample: {net: loaded, vsock: loadable, fork_from_owner_default: true, max_mem_regions: 64}
+      sample:
+        net: loaded
+        vsock: loadable
+        fork_from_owner_default: true
+        max_mem_regions: 64
+        net_parameters: [experimental_zcopytx]
     busy_poll:
       description: How long sockets busy-poll, in µs. V(null) on a kernel that does not.
       returned: success

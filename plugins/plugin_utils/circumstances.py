@@ -5,18 +5,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.cell_group import CellGroup
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.wording import listed
 
-_ACCELERATORS = {"tcg": "tcg (emulation)"}
+_EMULATION = "tcg"
+_ACCELERATORS = {_EMULATION: "tcg (emulation)"}
 
 
 def accelerators(group: CellGroup) -> str:
     """What ran the guests of a study, "" where there were none."""
-    found = dict.fromkeys(
-        str(record.observed["accel"]) for cell in group.cells for record in cell.records if record.observed.get("accel")
+    return listed([_ACCELERATORS.get(name, name) for name in _accelerators(group)])
+
+
+def caution(group: CellGroup, facts: Mapping[str, Any]) -> str:
+    """Why absolute numbers say little, where they do: the guests were emulated, or the measured host is a VM itself."""
+    cpus = facts.get("cpus")
+    if _EMULATION in _accelerators(group):
+        why = "Guests were emulated"
+    elif isinstance(cpus, Mapping) and cpus.get("virtual"):
+        why = "The measured host is a virtual machine itself"
+    else:
+        return ""
+    return f"{why}: the effects count, not the absolute numbers."
+
+
+def _accelerators(group: CellGroup) -> list[str]:
+    return list(
+        dict.fromkeys(
+            str(record.observed["accel"])
+            for cell in group.cells
+            for record in cell.records
+            if record.observed.get("accel")
+        )
     )
-    return listed([_ACCELERATORS.get(name, name) for name in found])
 
 
 def warnings(group: CellGroup) -> list[str]:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,7 +23,7 @@ from ansible_collections.virtperf.vhost.plugins.plugin_utils.run_dir import RunD
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """``done``: the cells with valid trials, each as host, study, cell and valid_trials."""
+    """``done``: the cells with valid trials, each as host, study, cell, valid_trials and trials (their numbers)."""
 
     changed: bool
     resumed: bool
@@ -106,14 +105,20 @@ def _resume(run: RunDir, studies: Mapping[str, Any], hosts: Sequence[str], *, dr
             manifest["hosts"] += new_hosts
             run.write(run.manifest, [manifest_bytes(manifest)], before=True)
     cells: dict[tuple[str, str, str], Mapping[str, Any]] = {}
-    valid: Counter[tuple[str, str, str]] = Counter()
+    valid: dict[tuple[str, str, str], list[int]] = {}
     for record in records:
         if record.valid:
             key = (record.host, record.study, cell_key(record.cell))
             cells[key] = record.cell
-            valid[key] += 1
+            valid.setdefault(key, []).append(record.trial)
     done = [
-        {"host": host, "study": study, "cell": cells[host, study, key], "valid_trials": trials}
+        {
+            "host": host,
+            "study": study,
+            "cell": cells[host, study, key],
+            "valid_trials": len(trials),
+            "trials": sorted(set(trials)),
+        }
         for (host, study, key), trials in valid.items()
     ]
     return Opened(changed=bool(new_hosts), resumed=True, done=done, notes=notes)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from sys import intern
 from typing import Any, NoReturn
 
 from ansible_collections.virtperf.vhost.plugins.module_utils.errors import VirtperfError
@@ -111,6 +112,12 @@ class Record:
         return self.raw["verdict"]["evidence"]
 
     @property
+    def absent(self) -> Mapping[str, str]:
+        """Why counters are missing, by their names."""
+        counters = self.raw.get("counters") or {}
+        return counters.get("absent") or {}
+
+    @property
     def samples(self) -> Sequence[tuple[float, float]]:
         """Pairs of seconds since the window opened and packets per second; empty where none were taken."""
         return self.raw.get("samples") or ()
@@ -165,7 +172,7 @@ class TornLineError(RecordError):
 def parse(line: bytes, path: Path, number: int) -> Record:
     """The record in ``line``, which is line ``number`` of ``path``; RecordError where it is none."""
     try:
-        raw = json.loads(line, parse_constant=_refuse_constant)
+        raw = json.loads(line, parse_constant=_refuse_constant, object_pairs_hook=_with_shared_names)
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise TornLineError(f"{path}, line {number} is not JSON", found=str(error)) from error
     except _ConstantError as error:
@@ -181,6 +188,11 @@ def parse(line: bytes, path: Path, number: int) -> Record:
             path=str(path),
         ) from error
     return Record(raw, number)
+
+
+def _with_shared_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object whose names are those of all other records: json alone makes new ones for each line."""
+    return {intern(name): value for name, value in pairs}
 
 
 class _ConstantError(Exception):
@@ -230,6 +242,17 @@ def _is_sample(value: Any) -> bool:
     return isinstance(value, list) and len(value) == 2 and _is_number(value[0]) and _is_number(value[1])
 
 
+def _is_texts_by_name(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(text, str) for text in value.values())
+
+
+def _is_guest(value: Any) -> bool:
+    """One of the guests of a trial: its name, and numbers of which some are not known."""
+    if not isinstance(value, dict) or not isinstance(value.get("name"), str):
+        return False
+    return all(number is None or _is_number(number) for name, number in value.items() if name != "name")
+
+
 _TEXT = _Kind("a string that is not empty", lambda value: isinstance(value, str) and value != "")
 _TEXTS = _Kind("a list of strings", lambda value: isinstance(value, list) and all(isinstance(v, str) for v in value))
 _COUNT = _Kind("a whole number from 1 on", _is_count)
@@ -250,9 +273,17 @@ _TIMELINE = _Kind(
     lambda value: isinstance(value, dict) and all(_is_number(value.get(name)) for name in ("set_to_s", "end_s")),
 )
 
+_COUNTERS = _Kind(
+    "an object in which absent, if there, has a reason for each counter that is missing",
+    lambda value: isinstance(value, dict) and (value.get("absent") is None or _is_texts_by_name(value["absent"])),
+)
+_GUESTS = _Kind("a list of objects with a name", lambda value: isinstance(value, list) and all(map(_is_guest, value)))
+
 _IN_CELL: Mapping[str, Mapping[str, _Kind]] = {
     "reflect": {"driver": _TEXT, "queues": _COUNT, "packet_size": _COUNT},
     "throttle": {"workload": _TEXT, "layout": _TEXT, "phase": _TEXT},
+    "knobs": {"knob": _TEXT, "level": _TEXT, "workload": _TEXT},
+    "consolidate": {"policy": _TEXT, "guests": _COUNT, "workload": _TEXT},
 }
 # In a cell only where they have more than one level.
 _MAY_BE_IN_CELL: Mapping[str, Mapping[str, _Kind]] = {
@@ -290,11 +321,20 @@ _WHEN_VALID: Mapping[str, _Kind] = {
     "verdict": _OBJECT,
 }
 # May be absent or null. In an invalid record that holds for everything measured.
-_OPTIONAL: Mapping[str, _Kind] = {"samples": _SAMPLES, "series": _TEXT, "timeline": _TIMELINE}
+_OPTIONAL: Mapping[str, _Kind] = {
+    "samples": _SAMPLES,
+    "series": _TEXT,
+    "timeline": _TIMELINE,
+    "counters": _COUNTERS,
+    "guests": _GUESTS,
+}
 _IN_VERDICT: Mapping[str, _Kind] = {"limit": _TEXT, "evidence": _TEXT}
 _IN_METRICS: Mapping[str, Mapping[str, _Kind]] = {
     "reflect": {"rx_pps": _RATE},
     "throttle": {"received_mbps": _RATE},
+    # What their workload is about may be one of several, and unknown: then it is a gap in a table, and told.
+    "knobs": {},
+    "consolidate": {},
 }
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from statistics import median
@@ -23,19 +22,17 @@ from ansible_collections.virtperf.vhost.plugins.plugin_utils import (
     wording,
 )
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.analysis import UNSTABLE_SPREAD, CellSummary
-from ansible_collections.virtperf.vhost.plugins.plugin_utils.circumstances import accelerators, warnings
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.cell_group import CellGroup
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.circumstances import accelerators, caution, warnings
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.facts import flatten, is_command, versions
-from ansible_collections.virtperf.vhost.plugins.plugin_utils.grid import Grid
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.records import Record
-from ansible_collections.virtperf.vhost.plugins.plugin_utils.reference import Comparison, compare_with_reference
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.reference_table import LINES as REFERENCE_LINES
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.reflect.section import ReflectSection
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.samples import AllSeries
-from ansible_collections.virtperf.vhost.plugins.plugin_utils.setup import Setting, compare
-from ansible_collections.virtperf.vhost.plugins.plugin_utils.studies import Result
-from ansible_collections.virtperf.vhost.plugins.plugin_utils.throttle import analysis as throttle_analysis
-from ansible_collections.virtperf.vhost.plugins.plugin_utils.throttle import section as throttle_section
-from ansible_collections.virtperf.vhost.plugins.plugin_utils.throttle import wording as throttle_wording
-from ansible_collections.virtperf.vhost.plugins.plugin_utils.trials import NO_TRIAL, JudgedCell
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.section import Material, Section
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.setup import compare
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.studies import STUDIES
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.trials import NO_TRIAL
 
 # A page with more records than this names their lines only.
 RECORDS_AT_MOST = 300
@@ -55,71 +52,8 @@ _NOTHING_MEASURED = "No cell has a valid trial."
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Section:
-    """What the page says about one study on one host, whatever the study."""
-
-    anchor: str
-    result: Result
-    # Reasons for skipping, with the cells each holds for.
-    skipped: Mapping[str, Sequence[JudgedCell]]
-    settings: Sequence[Setting]
-    facts: Sequence[tuple[str, str]]
-    definition: Sequence[tuple[str, str]]
-    versions: Sequence[str]
-    invalid: Sequence[Record]
-    # What ran the guests, and what came with the trials as a warning.
-    accelerators: str
-    warnings: Sequence[str]
-
-    @property
-    def study(self) -> str:
-        """The study's name; the template of its part of the page is called after it."""
-        return self.result.study
-
-    @property
-    def host(self) -> str:
-        """The host's name in the inventory."""
-        return self.result.host
-
-    @property
-    def plots(self) -> Mapping[str, Mapping[str, Any]]:
-        """All its plots by the names that the page has for them."""
-        raise NotImplementedError
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReflectSection(Section):
-    """A grid of the study reflect."""
-
-    grid: Grid
-    figures: Sequence[figures.Figure]
-    # Row labels to the place of the row among those drawn, and how many rows with a rate are not drawn.
-    series: Mapping[str, int]
-    rows_left_out: int
-    ends: Sequence[str]
-    reference: Comparison | None
-
-    @property
-    def plots(self) -> Mapping[str, Mapping[str, Any]]:
-        """One of each figure."""
-        return {f"{self.anchor}-{figure.key}": figure.plot for figure in self.figures}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ThrottleSection(Section):
-    """The timelines of the study throttle."""
-
-    parts: Sequence[throttle_section.Part]
-
-    @property
-    def plots(self) -> Mapping[str, Mapping[str, Any]]:
-        """One of each trial of a timeline, and the ladders."""
-        return {name: figure.plot for part in self.parts for name, figure in part.plots}
-
-
 def render_report(
-    results: Sequence[Result],
+    results: Sequence[CellGroup],
     records: Sequence[Record],
     manifest: Mapping[str, Any],
     notes: Sequence[str],
@@ -132,18 +66,16 @@ def render_report(
     ``records`` are all lines of trials.jsonl in their order, ``notes`` what was forgiven while they were read,
     ``series`` the samples that came with them. ``reference`` adds the figures of the measurement that a study follows.
     """
-    grids = [result for result in results if isinstance(result, Grid)]
-    timelines = [result for result in results if not isinstance(result, Grid)]
     cells = [cell for result in results for cell in result.cells]
     anchors = {id(cell): f"cell-{number}" for number, cell in enumerate(cells, start=1)}
     show_records = len(records) <= RECORDS_AT_MOST
     sections = [_section(one, number, manifest, series or {}, reference) for number, one in enumerate(results, start=1)]
-    measured = [cell for grid in grids for cell in grid.cells]
+    grid_sections = [section for section in sections if isinstance(section, ReflectSection)]
+    measured = [cell for section in grid_sections for cell in section.grid.cells]
     sketches = {anchors[id(cell)]: drawn for cell in measured if show_records and (drawn := sketch.sketch(cell))}
     environment = _environment()
     environment.filters["anchor"] = lambda cell: anchors[id(cell)]
-    heads = [headline(grids) if grids else "", throttle_section.sentence(timelines)]
-    told = [headline_cells(grids), throttle_section.sentence_cells(timelines)]
+    heads, told = zip(*(study.headline(_of(name, results)) for name, study in STUDIES.items()), strict=True)
     return environment.get_template("report.html.j2").render(
         manifest=manifest,
         headline=" ".join(filter(None, heads)) or _NOTHING_MEASURED,
@@ -157,7 +89,7 @@ def render_report(
         rows_in_full=_ROWS_IN_FULL,
         facts_in_full=_FACTS_IN_FULL,
         sections=sections,
-        grid_sections=[section for section in sections if isinstance(section, ReflectSection)],
+        grid_sections=grid_sections,
         records=records,
         show_records=show_records,
         sketches=sketches,
@@ -166,45 +98,15 @@ def render_report(
         unstable=wording.percent(UNSTABLE_SPREAD),
         reference_lines=REFERENCE_LINES,
         sketch_box=f"0 0 {sketch.WIDTH} {sketch.HEIGHT}",
-        throttle=throttle_wording,
+        **{name: study.words for name, study in STUDIES.items()},
     )
 
 
-def headline(grids: Sequence[Grid]) -> str:
-    """The result in one sentence."""
-    best = _best(grids)
-    if best is None:
-        return _NOTHING_MEASURED
-    fastest, widest = best
-    several = len({grid.host for grid in grids}) > 1
-    sentence = (
-        f"{fastest.host}{', the fastest,' if several else ''} carried up to {wording.mpps(_median(fastest))} million"
-        f" {fastest.packet_size}-byte packets a second"
-    )
-    if widest is fastest:
-        return f"{sentence}."
-    elsewhere = f" on {widest.host}" if widest.host != fastest.host else ""
-    return f"{sentence}, and up to {_l1(widest) / 1000:.1f} Gbit/s at {widest.packet_size} bytes{elsewhere}."
+def _of(study: str, results: Sequence[CellGroup]) -> list[CellGroup]:
+    return [result for result in results if result.study == study]
 
 
-def headline_cells(grids: Sequence[Grid]) -> str:
-    """Which cells the headline speaks of, and whether their trials agree."""
-    best = _best(grids)
-    if best is None:
-        return ""
-    fastest, widest = (f"{wording.row_label(cell.cell)}{_doubt(cell)}" for cell in best)
-    if best[0] is best[1]:
-        return f"That was {fastest}."
-    return f"Both were {fastest}." if fastest == widest else f"The first was {fastest}; the second was {widest}."
-
-
-def _best(grids: Sequence[Grid]) -> tuple[CellSummary, CellSummary] | None:
-    """The cells with the most packets and with the most bits a second."""
-    measured = [cell for grid in grids for cell in grid.cells if cell.rates]
-    return (max(measured, key=_median), max(measured, key=_l1)) if measured else None
-
-
-def limits_sentence(results: Sequence[Result]) -> str:
+def limits_sentence(results: Sequence[CellGroup]) -> str:
     """What limited the cells, in one sentence."""
     counts: Counter[str] = Counter()
     for result in results:
@@ -218,28 +120,14 @@ def limits_sentence(results: Sequence[Result]) -> str:
     return f"Of {wording.count(counts.total(), 'cell')}, {'; '.join(parts)}."
 
 
-def _median(cell: CellSummary) -> float:
-    return cell.rates.median if cell.rates else 0.0
-
-
-def _l1(cell: CellSummary) -> float:
-    return cell.l1_mbps or 0.0
-
-
-def _doubt(cell: CellSummary) -> str:
-    """What must be said beside a number that its trials do not agree on."""
-    if cell.rates is None or not cell.rates.is_unstable:
-        return ""
-    return " (two modes)" if cell.rates.modes else f" (trials {wording.percent(cell.rates.spread)} apart)"
-
-
-def _section(result: Result, number: int, manifest: Mapping[str, Any], series: AllSeries, reference: bool) -> Section:
+def _section(
+    result: CellGroup, number: int, manifest: Mapping[str, Any], series: AllSeries, reference: bool
+) -> Section:
     facts = manifest["facts"].get(result.host, {})
     definition = manifest["studies"].get(result.study, {})
     records = [record for cell in result.cells for record in cell.records]
-    anchor = f"result-{number}"
-    common: dict[str, Any] = {
-        "anchor": anchor,
+    common = {
+        "anchor": f"result-{number}",
         "result": result,
         "skipped": result.skipped(),
         "settings": compare(records),
@@ -250,20 +138,10 @@ def _section(result: Result, number: int, manifest: Mapping[str, Any], series: A
         "versions": versions(facts),
         "invalid": [record for record in records if not record.valid],
         "accelerators": accelerators(result),
+        "caution": caution(result, facts),
         "warnings": warnings(result),
     }
-    if not isinstance(result, Grid):
-        return ThrottleSection(parts=throttle_section.parts_of(result, series, anchor), **common)
-    rows = {row.label: place for place, row in enumerate(figures.rows_drawn(result))}
-    return ReflectSection(
-        grid=result,
-        figures=figures.draw(result),
-        series=rows,
-        rows_left_out=len(result.measured_rows) - len(rows),
-        ends=figures.ends(result),
-        reference=compare_with_reference(result, facts) if reference else None,
-        **common,
-    )
+    return STUDIES[result.study].section(result, Material(common, manifest, series, reference))
 
 
 def _environment() -> Environment:
@@ -317,9 +195,7 @@ def load(cell: CellSummary, end: str) -> list[str]:
 
 def outcome(record: Record) -> str:
     """15.20 Mpps, or 812 Mbit/s: a valid record in a word."""
-    if record.study == throttle_analysis.STUDY:
-        return f"{wording.rate(record.metric(throttle_analysis.RATE) or 0.0)} Mbit/s"
-    return f"{wording.mpps(record.rx_pps)} Mpps"
+    return STUDIES[record.study].outcome(record)
 
 
 def _share(values: Iterable[float | None]) -> str:

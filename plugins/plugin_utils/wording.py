@@ -93,15 +93,27 @@ def rest_label(cell: Mapping[str, Any]) -> str:
 
 
 def cell_label(cell: Mapping[str, Any]) -> str:
-    """virtio_user_packed, 2 queues, 64 bytes; or iperf3, kthread, throttled."""
+    """virtio_user_packed, 2 queues, 64 bytes; or iperf3, kthread, throttled; or what another study's cell is called."""
     if "phase" in cell:
         return f"{timeline_label(cell)}, {level(cell['phase'])}"
+    if "knob" in cell:
+        return f"{knob_label(cell)}, {level(cell['workload'])}"
+    if "policy" in cell:
+        return f"{level(cell['workload'])}, {level(cell['policy'])}, {count(cell['guests'], 'guest')}"
     return f"{row_label(cell)}, {cell['packet_size']} bytes"
 
 
 def timeline_label(cell: Mapping[str, Any]) -> str:
     """iperf3, kthread: what a cell of the study throttle shares with the other phases of its timeline."""
     return f"{level(cell['workload'])}, {level(cell['layout'])}"
+
+
+def knob_label(cell: Mapping[str, Any]) -> str:
+    """event_idx=off, or event_idx=off,vectors=0 of two that are crossed."""
+    knobs, levels = level(cell["knob"]).split(","), level(cell["level"]).split(",")
+    if len(knobs) != len(levels):
+        return f"{level(cell['knob'])}={level(cell['level'])}"
+    return ",".join(f"{knob}={at}" for knob, at in zip(knobs, levels, strict=True))
 
 
 def cells_label(cells: Sequence[Mapping[str, Any]]) -> str:

@@ -11,10 +11,10 @@ import os
 import select
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol
 
 from ansible_collections.virtperf.vhost.plugins.module_utils.dpdk.output import ForwardStats
 from ansible_collections.virtperf.vhost.plugins.module_utils.dpdk.telemetry import Counters
@@ -24,7 +24,7 @@ from ansible_collections.virtperf.vhost.plugins.module_utils.guest_access import
 from ansible_collections.virtperf.vhost.plugins.module_utils.host import Host
 
 # What an answer may take at most, by order: more than what the order itself waits for, for guests are slow.
-_LIMITS_S = {"clock": 10.0, "hugepages": 60.0, "bind": 60.0, "end": 60.0, "do": 30.0}
+_LIMITS_S = {"clock": 10.0, "hugepages": 60.0, "bind": 60.0, "end": 60.0, "do": 30.0, "station": 20.0}
 _OPEN_S = 60.0
 # How long ssh may take to say what it died of.
 _LAST_WORDS_S = 0.5
@@ -45,6 +45,17 @@ class Answer:
     waited_s: float
 
 
+class Way(Protocol):
+    """The way into a guest."""
+
+    @property
+    def guest(self) -> str:
+        """What people call it."""
+
+    def command(self, words: Sequence[str]) -> list[str]:
+        """The command line that runs ``words`` in it."""
+
+
 class Connection:
     """A running agent in a guest; use it in a ``with`` block, or call ``open`` and ``close``.
 
@@ -53,7 +64,7 @@ class Connection:
     own are put.
     """
 
-    def __init__(self, access: ssh.Access, *, roots: Host | None = None, directory: str = "/run") -> None:
+    def __init__(self, access: Way, *, roots: Host | None = None, directory: str = "/run") -> None:
         self.access = access
         self.offset_s = 0.0
         self.greeting: dict[str, Any] = {}

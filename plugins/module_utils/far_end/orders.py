@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ansible_collections.virtperf.vhost.plugins.module_utils.errors import VirtperfError
 from ansible_collections.virtperf.vhost.plugins.module_utils.host import Host
 from ansible_collections.virtperf.vhost.plugins.module_utils.reflect.end import End
+
+if TYPE_CHECKING:
+    from ansible_collections.virtperf.vhost.plugins.module_utils.traffic.station import LocalStation
 
 # What of an End is asked for from afar.
 METHODS = frozenset(
@@ -36,6 +39,7 @@ class Orders:
     def __init__(self, host: Host) -> None:
         self._host = host
         self._kept: dict[str, Kept] = {}
+        self._station: LocalStation | None = None
 
     def obey(self, order: str, arguments: Mapping[str, Any]) -> Any:
         """Carry an order out; VirtperfError when there is no such order."""
@@ -45,6 +49,7 @@ class Orders:
             "bind": self.bind,
             "end": self.end,
             "do": self.do,
+            "station": self.station,
         }
         if order not in known:
             raise VirtperfError(f"the agent knows no order {order!r}", way_out=f"one of {', '.join(known)}")
@@ -93,9 +98,22 @@ class Orders:
             result = {**result, "driver": self._driver(kept.addresses)}
         return result
 
+    def station(self, method: str, arguments: Mapping[str, Any]) -> Any:
+        """Call a method of this machine as a place of traffic; the first call makes it one."""
+        from ansible_collections.virtperf.vhost.plugins.module_utils.traffic.station import LocalStation, obey
+
+        if self._station is None:
+            self._station = LocalStation(self._host)
+        return obey(self._station, method, arguments)
+
     def close(self) -> None:
-        """Stop all ends; what cannot be stopped keeps no other from it."""
+        """Stop all ends, and the programs of the station; what cannot be stopped keeps no other from it."""
         failures = []
+        if self._station is not None:
+            try:
+                self._station.close()
+            except VirtperfError as error:
+                failures.append(str(error))
         for name in list(self._kept):
             try:
                 self._remove(name)

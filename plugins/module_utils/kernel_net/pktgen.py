@@ -22,9 +22,7 @@ from ansible_collections.virtperf.vhost.plugins.module_utils.host import Host
 from ansible_collections.virtperf.vhost.plugins.module_utils.kernel_net.threads import of_cpus
 from ansible_collections.virtperf.vhost.plugins.module_utils.processes import Thread
 
-# Nobody's: a locally administered MAC, and addresses that RFC 2544 sets aside for benchmarks, to the port "discard".
-_DESTINATION = "02:00:00:00:00:01"
-_ADDRESSES = ("src_min 198.18.0.1", "src_max 198.18.0.1", "dst_min 198.18.0.2", "dst_max 198.18.0.2")
+# To the port "discard".
 _PORTS = ("udp_src_min 9", "udp_src_max 9", "udp_dst_min 9", "udp_dst_max 9")
 _FCS_BYTES = 4
 # As many packets to a kick of the device as testpmd has in a burst; and a packet is made once for so many.
@@ -51,14 +49,39 @@ class Device:
         return f"{self.interface}@{self.queue}"
 
 
+@dataclass(frozen=True)
+class Stream:
+    """Where packets go, and how. By default nobody's: a locally administered MAC, and addresses that RFC 2544 sets
+    aside for benchmarks. ``copies`` is how often a packet is sent before another is made, and how many go to a kick of
+    the device; ``pps`` how many go a second over each device (0: as many as can).
+    """
+
+    mac: str = "02:00:00:00:00:01"
+    source: str = "198.18.0.1"
+    destination: str = "198.18.0.2"
+    copies: tuple[int, int] = (CLONES, BURST)
+    pps: int = 0
+
+    def lines(self) -> tuple[str, ...]:
+        """What pktgen is told of it, but for the copies."""
+        source, destination = self.source, self.destination
+        addresses = (f"src_min {source}", f"src_max {source}", f"dst_min {destination}", f"dst_max {destination}")
+        rate = (f"ratep {self.pps}",) if self.pps else ()
+        return ("count 0", "delay 0", *rate, f"dst_mac {self.mac}", *addresses)
+
+
+ANYWHERE = Stream()
+
+
 class Pktgen:
     """Sends over ``devices`` until it is told to stop."""
 
-    def __init__(self, host: Host, devices: Sequence[Device]) -> None:
+    def __init__(self, host: Host, devices: Sequence[Device], stream: Stream = ANYWHERE) -> None:
         self.host = host
         self.devices = tuple(devices)
         self.folder = f"{host.proc}/net/pktgen"
-        self.copies = (CLONES, BURST)
+        self.copies = stream.copies
+        self._stream = stream
         self._starter: threading.Thread | None = None
 
     # -- what it says --------------------------------------------------------------------------------------------
@@ -87,7 +110,8 @@ class Pktgen:
         """What it was told, for people to read."""
         clones, burst = self.copies
         queues = ", ".join(f"{device.name} on CPU {device.cpu}" for device in self.devices)
-        return f"pktgen {queues}, clone_skb {clones}, burst {burst}"
+        rate = f", {self._stream.pps} packets/s" if self._stream.pps else ""
+        return f"pktgen {queues}, clone_skb {clones}, burst {burst}{rate}"
 
     # -- changes -------------------------------------------------------------------------------------------------
 
@@ -107,7 +131,7 @@ class Pktgen:
     def _configure(self, device: Device) -> None:
         path = self._path(device)
         queue = (f"queue_map_min {device.queue}", f"queue_map_max {device.queue}")
-        for line in ("count 0", "delay 0", f"dst_mac {_DESTINATION}", *_ADDRESSES, *_PORTS, *queue):
+        for line in (*self._stream.lines(), *_PORTS, *queue):
             self._tell(path, line)
         try:
             self._copy(path, *self.copies)

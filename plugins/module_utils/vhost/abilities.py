@@ -14,6 +14,7 @@ from typing import Any
 
 from ansible_collections.virtperf.vhost.plugins.module_utils.errors import VirtperfError
 from ansible_collections.virtperf.vhost.plugins.module_utils.host import Host
+from ansible_collections.virtperf.vhost.plugins.module_utils.kernel_module.system import SYSTEM, System
 from ansible_collections.virtperf.vhost.plugins.module_utils.qemu import accel
 
 # What shows a guest's kicks and interrupts on the host. There are no tracepoints of vhost's own.
@@ -33,17 +34,32 @@ def kvm(*, probe: bool, device: str = "/dev/kvm") -> dict[str, Any]:
     return {"usable": not reason, "reason": reason or None}
 
 
-def vhost(host: Host, modules: str = "/lib/modules") -> dict[str, Any]:
-    """The modules of the kernel; parameters are None while theirs is not loaded, or where this kernel lacks them."""
+def vhost(host: Host, modules: str = "/lib/modules", system: System = SYSTEM) -> dict[str, Any]:
+    """The modules of the kernel; parameters are None while theirs is not loaded, or where this kernel lacks them.
+
+    ``net_parameters`` are the names of those that vhost_net has, None where nobody can tell.
+    """
     parameters = f"{host.sys}/module/vhost/parameters"
     fork = host.read_or(f"{parameters}/fork_from_owner_default")
     regions = host.read_or(f"{parameters}/max_mem_regions")
+    net = _module(host, "vhost_net", modules)
     return {
-        "net": _module(host, "vhost_net", modules),
+        "net": net,
         "vsock": _module(host, "vhost_vsock", modules),
         "fork_from_owner_default": {"Y": True, "1": True, "N": False, "0": False}.get(fork),
         "max_mem_regions": int(regions) if regions.isdigit() else None,
+        "net_parameters": _parameters(host, "vhost_net", net, system),
     }
+
+
+def _parameters(host: Host, name: str, state: str, system: System) -> list[str] | None:
+    """Of a loaded module those that it shows; of another one those that are told of its file, if any are."""
+    if state == "loaded":
+        try:
+            return sorted(os.listdir(f"{host.sys}/module/{name}/parameters"))
+        except OSError:
+            return []
+    return (sorted(system.parameters(name)) or None) if state == "loadable" else None
 
 
 def _module(host: Host, name: str, modules: str) -> str:

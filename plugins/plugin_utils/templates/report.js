@@ -30,7 +30,7 @@ function dressedTrace(trace, hidden) {
     return { ...trace, visible, marker: { color, symbol: shape, size: 7, opacity: 0.85 } };
   }
   const bars = trace.error_y ? { error_y: { ...trace.error_y, color } } : {};
-  return { ...trace, visible, ...bars, line: { color, width: trace.meta.part === "line" ? 1.2 : 1.6 } };
+  return { ...trace, visible, ...bars, line: { ...trace.line, color, width: trace.meta.part === "line" ? 1.2 : 1.6 } };
 }
 
 /** Phases as bands, their names above: side by side where there is room, else upright. */

@@ -9,9 +9,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from operator import attrgetter
-from statistics import mean, median
+from statistics import mean
 
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.cell_group import CellGroup
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.numbers import Number, number_of
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.records import Record
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.trials import (
     CellTrials,
@@ -24,15 +25,6 @@ from ansible_collections.virtperf.vhost.plugins.plugin_utils.wording import leve
 
 STUDY = "throttle"
 RATE = "received_mbps"
-
-
-@dataclass(frozen=True, slots=True)
-class Number:
-    """A number of a phase over its trials."""
-
-    median: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +58,11 @@ class PhaseSummary(JudgedCell):
 
     def metric(self, name: str) -> Number | None:
         """A metric over the trials that have it; None where none does."""
-        return _number(record.metric(name) for record in self.counted)
+        return number_of(record.metric(name) for record in self.counted)
 
     def cpu(self, role: str) -> Number | None:
         """The CPU time of the busiest thread of a role, as a share of a CPU."""
-        return _number(record.cpu.get(role) for record in self.counted)
+        return number_of(record.cpu.get(role) for record in self.counted)
 
     @property
     def back_s(self) -> list[float | None]:
@@ -208,8 +200,3 @@ def _median_mbps(phase: PhaseSummary) -> float:
 
 def _mean_mbps(run: TimelineRun) -> float:
     return mean(record.metric(RATE) or 0.0 for record in run.records)
-
-
-def _number(values: Iterable[float | None]) -> Number | None:
-    known = [value for value in values if value is not None]
-    return Number(median(known), min(known), max(known)) if known else None

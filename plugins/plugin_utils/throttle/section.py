@@ -11,10 +11,14 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.boxes import Box, Choice
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.figures import Figure
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.records import Record
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.samples import AllSeries
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.section import Material, Section
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.throttle import wording
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.throttle.analysis import (
+    RATE,
     PhaseSummary,
     Timeline,
     TimelineRun,
@@ -25,28 +29,6 @@ from ansible_collections.virtperf.vhost.plugins.plugin_utils.wording import coun
 
 # Trials of a timeline that the page carries: the newest.
 TRIALS_AT_MOST = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """A plot that its box can show."""
-
-    label: str
-    plot: Figure
-
-
-@dataclass(frozen=True, slots=True)
-class Box:
-    """A place for a plot. ``choices`` are the plots it can show, ``first`` is the one it begins with.
-
-    ``legend`` numbers the lines or dots as their colours are numbered.
-    """
-
-    key: str
-    title: str
-    choices: Sequence[Choice]
-    first: Choice
-    legend: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +45,34 @@ class Part:
     @property
     def plots(self) -> list[tuple[str, Figure]]:
         """Every plot with the name that the page has for it."""
-        boxes = [box for box in (self.course, self.ladder) if box]
-        return [(f"{box.key}-{choice.plot.key}", choice.plot) for box in boxes for choice in box.choices]
+        return [plot for box in (self.course, self.ladder) if box for plot in box.plots]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThrottleSection(Section):
+    """The timelines of the study throttle."""
+
+    parts: Sequence[Part]
+
+    @property
+    def plots(self) -> Mapping[str, Mapping[str, Any]]:
+        """One of each trial of a timeline, and the ladders."""
+        return {name: figure.plot for part in self.parts for name, figure in part.plots}
+
+
+def section(timelines: Timelines, material: Material) -> ThrottleSection:
+    """The section about a host's timelines."""
+    return ThrottleSection(parts=parts_of(timelines, material.series, material.anchor), **material.common)
+
+
+def outcome(record: Record) -> str:
+    """812 Mbit/s."""
+    return f"{rate(record.metric(RATE) or 0.0)} Mbit/s"
+
+
+def headline(all_timelines: Sequence[Timelines]) -> tuple[str, str]:
+    """What throttling did, and in which timeline."""
+    return sentence(all_timelines), sentence_cells(all_timelines)
 
 
 def parts_of(timelines: Timelines, series: AllSeries, anchor: str) -> list[Part]:

@@ -25,8 +25,13 @@ WIDTH = 100
 _NAME_AT_MOST = 16
 
 
+def blocks(timelines: Timelines, manifest: Mapping[str, Any], _reference: bool) -> list[list[str]]:
+    """The lines of one host's timelines. They follow no measurement that was published as figures."""
+    return [block(timelines, manifest)]
+
+
 def block(timelines: Timelines, manifest: Mapping[str, Any]) -> list[str]:
-    """The lines of one host's timelines."""
+    """All of them."""
     meaning = f"medians of {timelines.trials} a phase; Mbit/s as they arrived, headers included"
     lines = [*header(timelines, manifest, WIDTH, meaning), ""]
     for timeline in timelines.timelines:

@@ -9,9 +9,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.virtperf.vhost.plugins.module_utils.errors import VirtperfError
-from ansible_collections.virtperf.vhost.plugins.module_utils.guest_access.ssh import Access
 from ansible_collections.virtperf.vhost.plugins.module_utils.throttle.setup import ENDS
-from ansible_collections.virtperf.vhost.plugins.plugin_utils.guest_vms import vm_name
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.guest_ends import (
+    known_guest,
+    running_vm,
+    threads_of,
+    way_in,
+)
 
 
 def place(
@@ -30,38 +34,16 @@ def place(
     ends, threads = {}, []
     for end in ENDS:
         guest = str(timeline[end]["name"])
-        if guest not in variables:
-            raise VirtperfError(
-                f"the {end} {guest} is not in the inventory",
-                way_out="name one that is with throttle_server, throttle_client, see the inventory plugin lab",
-            )
-        vm = _running(guest, variables[guest], vms)
+        known = known_guest(guest, end, variables, "throttle_server, throttle_client")
+        vm = running_vm(guest, known, vms)
         _check(guest, vm, str(timeline["layout"]))
         ends[end] = {
             **timeline[end],
-            "interfaces": _taps(guest, vm, variables[guest]),
-            "through": _through(guest, variables[guest], keys),
+            "interfaces": _taps(guest, vm, known),
+            "through": way_in(guest, known, keys, "throttled"),
         }
-        threads += [
-            {
-                "label": f"{end}/{thread['role']}{thread['number']}",
-                **{key: thread[key] for key in ("role", "pid", "tid", "start")},
-            }
-            for thread in vm["threads"]
-        ]
+        threads += threads_of(end, vm)
     return {**timeline, **ends, "threads": threads, "cgroups": _cgroups(groups)}
-
-
-def _running(guest: str, known: Mapping[str, Any], vms: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
-    name = vm_name(guest, known)
-    fitting = [vm for vm in vms if vm["name"] == name]
-    if len(fitting) != 1:
-        raise VirtperfError(
-            f"guest {guest}: there is no VM called {name}" if not fitting else f"guest {guest}: {name} is several VMs",
-            found=", ".join(str(vm["name"]) for vm in vms) or "no VM at all",
-            way_out="see why it does not run (make restore removes what is left of a run)",
-        )
-    return fitting[0]
 
 
 def _check(guest: str, vm: Mapping[str, Any], layout: str) -> None:
@@ -93,26 +75,6 @@ def _taps(guest: str, vm: Mapping[str, Any], known: Mapping[str, Any]) -> list[s
             way_out="vm_taps for the guest in the inventory",
         )
     return taps
-
-
-def _through(guest: str, known: Mapping[str, Any], keys: Mapping[str, str]) -> list[str]:
-    """ssh, by a way that does not lead over the network whose workers are throttled."""
-    address = str(known.get("ansible_host") or "")
-    if not address or address == known.get("vm_address"):
-        raise VirtperfError(
-            f"guest {guest} is reached over the network that is throttled",
-            found=f"its address {address}",
-            way_out="guest_ssh: forward for the hypervisor in the lab's description",
-        )
-    access = Access(
-        guest=guest,
-        port=int(known.get("ansible_port") or 22),
-        identity=str(keys["identity"]),
-        known_hosts=str(keys["known_hosts"]),
-        address=address,
-        user=str(known.get("ansible_user") or "root"),
-    )
-    return access.prefix()
 
 
 def _cgroups(groups: Sequence[Mapping[str, Any]]) -> dict[str, str]:

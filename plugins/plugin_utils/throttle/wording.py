@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from statistics import median
 
-from ansible_collections.virtperf.vhost.plugins.plugin_utils.throttle.analysis import Number, PhaseSummary, Timeline
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.numbers import Number
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.throttle.analysis import PhaseSummary, Timeline
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.wording import percent, rate
 
 NONE = "-"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.analysis import analyse
-from ansible_collections.virtperf.vhost.plugins.plugin_utils.circumstances import accelerators, warnings
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.circumstances import accelerators, caution, warnings
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.grid import Grid, lay_out
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.records import Record
 from ansible_collections.virtperf.vhost.tests.unit import record_factory as make
@@ -29,3 +29,11 @@ def test_emulation_is_said() -> None:
 
 def test_each_warning_once() -> None:
     assert warnings(grid({"warnings": ["a", "b"]}, {"warnings": ["b", "c"]}, {"warnings": None}, {})) == ["a", "b", "c"]
+
+
+def test_absolute_numbers_say_little_where_something_is_emulated_or_a_vm() -> None:
+    effects = "the effects count, not the absolute numbers."
+    assert caution(grid({"accel": "kvm"}, {"accel": "tcg"}), {}) == f"Guests were emulated: {effects}"
+    assert caution(grid({"accel": "kvm"}), {"cpus": {"virtual": True}}).startswith("The measured host is a virtual")
+    assert caution(grid({"accel": "kvm"}), {"cpus": {"virtual": False}}) == ""
+    assert caution(grid({}), {"cpus": "unknown"}) == caution(grid({}), {}) == ""

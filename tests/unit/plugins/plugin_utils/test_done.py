@@ -23,3 +23,9 @@ ENTRY = {"host": "lab1", "study": "reflect", "cell": {"queues": 1, "driver": "ig
 )
 def test_trials(host: str, study: str, cell: dict[str, object], trials: int) -> None:
     assert Done([ENTRY], host, study).trials(cell) == trials
+
+
+def test_numbers() -> None:
+    done = Done([{**ENTRY, "trials": [1, 3]}], "lab1", "reflect")
+    assert done.numbers({"driver": "igb_uio", "queues": 1}) == {1, 3}
+    assert done.numbers({"driver": "igb_uio", "queues": 2}) == set()

@@ -59,7 +59,9 @@ def test_the_same_again_is_resumed_and_tells_what_is_done(run: RunDir) -> None:
     )
     result = opened(run)
     assert (result.changed, result.resumed) == (False, True)
-    assert result.done == [{"host": "localhost", "study": "reflect", "cell": make.cell(), "valid_trials": 2}]
+    assert result.done == [
+        {"host": "localhost", "study": "reflect", "cell": make.cell(), "valid_trials": 2, "trials": [1, 2]}
+    ]
 
 
 def test_a_torn_line_is_told(run: RunDir) -> None:

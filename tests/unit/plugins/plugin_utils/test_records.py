@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.records import RecordError, cell_fault, cell_key, read
+from ansible_collections.virtperf.vhost.tests.unit import consolidate_factory, knobs_factory
 from ansible_collections.virtperf.vhost.tests.unit import record_factory as make
 
 
@@ -154,3 +155,59 @@ def test_a_wrong_cell_is_told() -> None:
 )
 def test_factors_that_only_some_cells_have(more: dict[str, Any], fault: str) -> None:
     assert cell_fault("reflect", make.cell("igb_uio", **more)) == fault
+
+
+@pytest.mark.parametrize(
+    ("study", "cell", "fault"),
+    [
+        ("knobs", knobs_factory.cell(), ""),
+        (
+            "knobs",
+            {"knob": "vhost", "level": "", "workload": "tcp_rr"},
+            "cell.level must be a string that is not empty",
+        ),
+        (
+            "knobs",
+            {"knob": "queues", "level": 2, "workload": "tcp_rr"},
+            "cell.level must be a string that is not empty",
+        ),
+        ("knobs", {"knob": "vhost", "level": "on"}, "cell.workload must be"),
+        ("consolidate", consolidate_factory.cell(), ""),
+        ("consolidate", consolidate_factory.cell(guests=0), "cell.guests must be a whole number from 1 on"),
+        ("consolidate", {"guests": 1, "workload": "nginx"}, "cell.policy must be"),
+    ],
+)
+def test_cells_of_comparisons(study: str, cell: dict[str, Any], fault: str) -> None:
+    found = cell_fault(study, cell)
+    assert found.startswith(fault) if fault else found == ""
+
+
+def test_records_of_comparisons(tmp_path: Path) -> None:
+    record = read_one(tmp_path, knobs_factory.record(absent={"exits": "no tracepoint"}))
+    assert record.absent == {"exits": "no tracepoint"}
+    assert record.metric("received_mbps") is None
+    assert read_one(tmp_path, knobs_factory.record(counters=None)).absent == {}
+    assert read_one(tmp_path, knobs_factory.invalid()).absent == {}
+    assert len(read_one(tmp_path, consolidate_factory.record()).raw["guests"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"counters": []}, "counters"),
+        ({"counters": {"absent": ["exits"]}}, "counters"),
+        ({"counters": {"absent": {"exits": None}}}, "counters"),
+        ({"guests": {}}, "guests"),
+        ({"guests": [{"mbps": 1.0}]}, "guests"),
+        ({"guests": [{"name": "guest1", "mbps": "fast"}]}, "guests"),
+    ],
+)
+def test_broken_fields_of_comparisons(tmp_path: Path, change: dict[str, Any], field: str) -> None:
+    with pytest.raises(RecordError, match=f"field {field}: must be"):
+        read_one(tmp_path, knobs_factory.record() | change)
+
+
+def test_names_are_shared_by_all_records(tmp_path: Path) -> None:
+    path = make.write_records(tmp_path / "t.jsonl", [knobs_factory.record(trial=n) for n in (1, 2)])
+    one, other = (sorted(record.raw["metrics"]) for record in read(path, []))
+    assert all(name is same for name, same in zip(one, other, strict=True))

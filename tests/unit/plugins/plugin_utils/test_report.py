@@ -20,8 +20,8 @@ from ansible_collections.virtperf.vhost.plugins.plugin_utils.grid import Grid, l
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.records import Record
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.studies import results_of
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.wanted import wanted_cells
+from ansible_collections.virtperf.vhost.tests.unit import consolidate_factory, knobs_factory, throttle_factory
 from ansible_collections.virtperf.vhost.tests.unit import record_factory as make
-from ansible_collections.virtperf.vhost.tests.unit import throttle_factory
 
 
 class Page(HTMLParser):
@@ -204,27 +204,6 @@ def test_a_section_for_each_host() -> None:
     assert {"result-1", "result-2"} <= set(found.values("id"))
 
 
-def test_the_headline_names_the_fastest_and_the_widest_cell() -> None:
-    big = make.cell("virtio_user_split", 2, 1518)
-    grids, _records = grids_of([make.record(15.2e6), make.record(5e6, of=big)])
-    assert report.headline(grids) == (
-        "localhost carried up to 15.20 million 64-byte packets a second, and up to 61.5 Gbit/s at 1518 bytes."
-    )
-    assert report.headline_cells(grids) == (
-        "The first was virtio_user_packed, 1 queue; the second was virtio_user_split, 2 queues."
-    )
-    grids, _records = grids_of([make.record(15.2e6)])
-    assert report.headline(grids) == "localhost carried up to 15.20 million 64-byte packets a second."
-    assert report.headline_cells(grids) == "That was virtio_user_packed, 1 queue."
-
-
-def test_the_headline_tells_when_trials_do_not_agree() -> None:
-    modes, _records = grids_of([make.record(rate, trial=n) for n, rate in enumerate((7e6, 15e6, 15e6), start=1)])
-    assert report.headline_cells(modes) == "That was virtio_user_packed, 1 queue (two modes)."
-    spread, _records = grids_of([make.record(rate, trial=n) for n, rate in enumerate((13e6, 14e6, 15e6), start=1)])
-    assert report.headline_cells(spread) == "That was virtio_user_packed, 1 queue (trials 14 % apart)."
-
-
 def test_limits_in_one_sentence() -> None:
     raws = [
         make.record(of=make.cell(packet_size=size), limit=limit)
@@ -362,6 +341,155 @@ def test_what_hosts_say_of_the_other_study_stays_text(place: str, tmp_path: Path
         else:
             raw["observed"]["interfaces"] = {evil: [evil]}
     text = page(raws, directory=directory)
+    assert "alert(1)" in Page(text).text
+    assert "<script>alert" not in text
+    assert "<img" not in text
+
+
+KNOBS = {"knobs": knobs_factory.definition(knobs_factory.cells(["vhost", "vectors", "txqueuelen"]))}
+CONSOLIDATE = {
+    "consolidate": consolidate_factory.definition(consolidate_factory.cells(workloads=("tcp_rr", "tcp_maerts")))
+}
+
+
+def plots_of(text: str) -> dict[str, Any]:
+    """What the page draws."""
+    (inside,) = re.findall(r'<script type="application/json" id="plots">(.*?)</script>', text, re.DOTALL)
+    plots: dict[str, Any] = json.loads(inside)
+    return plots
+
+
+def test_a_screening() -> None:
+    asked = KNOBS["knobs"]["cells"]
+    raws = knobs_factory.screening(asked, absent={"exits": "bpftrace is missing"})
+    for raw in raws:
+        raw["metrics"]["exits_per_packet"] = None
+    raws.append(knobs_factory.invalid(of=knobs_factory.cell("queues", "2", "tcp_out_64k")))
+    gone = [{"knob": "zcopytx", "level": "1", "since": "Linux 7.0", "replaced_by": "MSG_ZEROCOPY"}]
+    skipped = [{"cell": knobs_factory.cell("zcopytx", "1", "tcp_out_64k"), "reason": "gone since Linux 7.0"}]
+    text = page(raws, {"knobs": KNOBS["knobs"] | {"gone": gone, "skipped": skipped}})
+    found = Page(text)
+    for words in (
+        "changes of a knob",
+        "The largest: vhost on -> off",
+        "Guests were emulated: the effects count, not the absolute numbers.",
+        "matters: 5 pairs",
+        "does not matter: the 95 % interval (Student's t) lies within 3 % of no change.",
+        "n/c exits: bpftrace is missing",
+        "an interrupt per N packets, N =",
+        "zcopytx=1 Linux 7.0 MSG_ZEROCOPY",
+        "skipped zcopytx=1, tcp_out_64k: gone since Linux 7.0",
+        "Effects by workload matters cannot tell yet does not matter",
+        "Invalid trials",
+        "tx ring of 256 instead of 64",
+        "baseline trials with each other",
+    ):
+        assert words in found.text
+    assert "Mpps" not in found.text
+    plots = plots_of(text)
+    assert set(found.values("data-plot")) | set(found.values("data-shows")) == set(plots)
+    assert set(found.values("data-box")) <= set(found.values("id"))
+    ids = found.values("id")
+    assert len(ids) == len(set(ids))
+    assert all(link == "data:," or link.removeprefix("#") in ids for link in found.values("href"))
+    assert {f"#cell-{number}" for number in range(1, len(asked) + 1)} <= set(found.values("href"))
+
+
+def test_curves_over_the_number_of_guests() -> None:
+    asked = CONSOLIDATE["consolidate"]["cells"]
+    raws = [*consolidate_factory.curves(asked), consolidate_factory.invalid(of=asked[0], trial=6)]
+    skipped = [{"cell": consolidate_factory.cell("sidecore", 9), "reason": "fewer CPUs than the partition asks for"}]
+    text = page(raws, {"consolidate": CONSOLIDATE["consolidate"] | {"skipped": skipped}})
+    found = Page(text)
+    for words in (
+        "Against workers that float, other policies carried more in 12 and less in 0 of 12 comparisons.",
+        "This emulates ELVIS (shared vhost) with what mainline Linux has.",
+        "Missing of ELVIS: one thread that serves many guests",
+        "Guests were emulated: the effects count, not the absolute numbers.",
+        "skipped tcp_rr, sidecore, 9 guests: fewer CPUs than the partition asks for",
+        "io-cpu 18 of 18 cells",
+        "guest2 started 1.31 s late",
+        "latency, p99 (worst guest)",
+    ):
+        assert words in found.text
+    plots = plots_of(text)
+    assert len(plots) == 4 + 2
+    assert set(found.values("data-plot")) == set(plots)
+    ids = found.values("id")
+    assert len(ids) == len(set(ids))
+    assert all(link == "data:," or link.removeprefix("#") in ids for link in found.values("href"))
+
+
+def test_all_studies_on_one_page(tmp_path: Path) -> None:
+    raws = [
+        make.record(),
+        *throttle_factory.records(throttle_factory.measure(tmp_path, phases=PHASES)),
+        *knobs_factory.screening(KNOBS["knobs"]["cells"]),
+        *consolidate_factory.curves(CONSOLIDATE["consolidate"]["cells"]),
+    ]
+    found = Page(page(raws, {"reflect": make.definition([make.cell()], trials=1), **THROTTLE, **KNOBS, **CONSOLIDATE}))
+    places = [
+        found.text.index(words)
+        for words in ("64-byte packets a second.", "stream fell", "changes of a knob", "other policies carried")
+    ]
+    assert places == sorted(places)
+    assert {f"result-{number}" for number in range(1, 5)} <= set(found.values("id"))
+
+
+def test_many_records_of_a_screening_are_named_by_their_lines_only() -> None:
+    text = page(knobs_factory.screening(trials=6), {"knobs": knobs_factory.definition(trials=6)})
+    assert "<details" not in text
+    plots = plots_of(text)
+    assert all(len(plot["data"]) <= 6 for plot in plots.values())
+
+
+@pytest.mark.parametrize("studies", [KNOBS, CONSOLIDATE])
+def test_nothing_measured_of_a_comparison(studies: dict[str, Any]) -> None:
+    text = Page(page([], studies, status="incomplete")).text
+    assert "No cell has a valid trial." in text
+    assert "5 of 5 trials not measured" in text
+
+
+EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(1)>\"'&"
+
+
+@pytest.mark.parametrize("place", ["knob", "level", "workload", "reason", "verdict", "absent", "gone", "accel", "arm"])
+def test_what_hosts_say_of_a_screening_stays_text(place: str) -> None:
+    raws = knobs_factory.screening(KNOBS["knobs"]["cells"])
+    for raw in raws:
+        if place in raw["cell"]:
+            raw["cell"][place] += EVIL
+        elif place == "reason":
+            raw |= {"valid": False, "reasons": [EVIL]}
+        elif place == "verdict":
+            raw["verdict"] = {"limit": EVIL, "evidence": EVIL}
+        elif place == "absent":
+            raw["metrics"]["exits_per_packet"] = None
+            raw["counters"]["absent"] = {"exits": EVIL}
+        elif place == "accel":
+            raw["observed"]["accel"] = EVIL
+        else:
+            raw["asked"]["arm"] = EVIL
+    gone = [{"knob": EVIL, "since": EVIL, "replaced_by": EVIL}] if place == "gone" else []
+    text = page(raws, {"knobs": knobs_factory.definition([raws[0]["cell"]], gone=gone)})
+    assert "alert(1)" in Page(text).text
+    assert "<script>alert" not in text
+    assert "<img" not in text
+
+
+@pytest.mark.parametrize("place", ["policy", "workload", "reason", "verdict", "guest"])
+def test_what_hosts_say_of_many_guests_stays_text(place: str) -> None:
+    raws = consolidate_factory.curves(CONSOLIDATE["consolidate"]["cells"])
+    for raw in raws:
+        if place in raw["cell"]:
+            raw["cell"][place] += EVIL
+        elif place == "reason":
+            raw |= {"valid": False, "reasons": [EVIL]}
+        elif place == "verdict":
+            raw["verdict"] = {"limit": EVIL, "evidence": EVIL}
+        else:
+            raw["guests"][0]["name"] = EVIL
+    text = page(raws[:40])
     assert "alert(1)" in Page(text).text
     assert "<script>alert" not in text
     assert "<img" not in text

@@ -7,12 +7,21 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.cell_group import CellGroup
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.consolidate.analysis import Consolidation
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.grid import Grid
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.knobs.analysis import Screening
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.records import Record
-from ansible_collections.virtperf.vhost.plugins.plugin_utils.studies import Result, results_of
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.studies import STUDIES as STUDIES_KNOWN
+from ansible_collections.virtperf.vhost.plugins.plugin_utils.studies import results_of
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.throttle.analysis import Timelines
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.wanted import wanted_cells
-from ansible_collections.virtperf.vhost.tests.unit import record_factory, throttle_factory
+from ansible_collections.virtperf.vhost.tests.unit import (
+    consolidate_factory,
+    knobs_factory,
+    record_factory,
+    throttle_factory,
+)
 
 PHASES = throttle_factory.timeline_phases()
 STUDIES: dict[str, Any] = {
@@ -21,7 +30,7 @@ STUDIES: dict[str, Any] = {
 }
 
 
-def results(raws: list[dict[str, Any]], studies: dict[str, Any], *hosts: str) -> list[Result]:
+def results(raws: list[dict[str, Any]], studies: dict[str, Any], *hosts: str) -> list[CellGroup]:
     """Of these records."""
     records = [Record(raw, line) for line, raw in enumerate(raws, start=1)]
     return results_of(records, wanted_cells(studies, hosts))
@@ -56,3 +65,27 @@ def test_skipped_cells_by_their_reason() -> None:
 def _cells() -> list[dict[str, Any]]:
     cells: list[dict[str, Any]] = STUDIES["throttle"]["cells"]
     return cells
+
+
+def test_every_study_that_has_records_is_laid_out_and_reported() -> None:
+    assert set(STUDIES_KNOWN) == {"reflect", "throttle", "knobs", "consolidate"}
+    raws = [
+        record_factory.record(),
+        *knobs_factory.screening(knobs_factory.cells(["vhost"])),
+        *consolidate_factory.curves(consolidate_factory.cells(workloads=("nginx",))),
+    ]
+    found = results(raws, {})
+    assert [(type(one), one.study) for one in found] == [
+        (Grid, "reflect"),
+        (Screening, "knobs"),
+        (Consolidation, "consolidate"),
+    ]
+    assert sum(len(cell.records) for one in found for cell in one.cells) == len(raws)
+    records = {raw["study"]: Record(raw, 1) for raw in raws}
+    assert {study: STUDIES_KNOWN[study].outcome(record) for study, record in records.items()} == {
+        "reflect": "15.20 Mpps",
+        "knobs": STUDIES_KNOWN["knobs"].outcome(records["knobs"]),
+        "consolidate": STUDIES_KNOWN["consolidate"].outcome(records["consolidate"]),
+    }
+    # nothing to report is no headline
+    assert {study.headline([]) for study in STUDIES_KNOWN.values()} == {("", "")}

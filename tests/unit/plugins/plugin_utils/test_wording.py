@@ -72,3 +72,11 @@ def test_levels(value: object, words: str) -> None:
 def test_nothing_in_a_line_that_a_terminal_obeys() -> None:
     assert wording.one_line("red \x1b[31m\n  alert\x07") == "red ?[31m alert?"
     assert wording.one_line("abcdefgh", 6) == "abc..."
+
+
+def test_a_cell_of_a_comparison() -> None:
+    assert wording.cell_label({"knob": "vhost", "level": "off", "workload": "tcp_rr"}) == "vhost=off, tcp_rr"
+    crossed = {"knob": "vhost,tx", "level": "off,timer", "workload": "tcp_rr"}
+    assert wording.cell_label(crossed) == "vhost=off,tx=timer, tcp_rr"
+    assert wording.knob_label({"knob": "vhost,tx", "level": "off"}) == "vhost,tx=off"
+    assert wording.cell_label({"policy": "sidecore", "guests": 1, "workload": "nginx"}) == "nginx, sidecore, 1 guest"

@@ -13,6 +13,7 @@ import pytest
 
 from ansible_collections.virtperf.vhost.plugins.module_utils.errors import VirtperfError
 from ansible_collections.virtperf.vhost.plugins.module_utils.host import Host
+from ansible_collections.virtperf.vhost.plugins.module_utils.kernel_module.system import System
 from ansible_collections.virtperf.vhost.plugins.module_utils.qemu import accel
 from ansible_collections.virtperf.vhost.plugins.module_utils.vhost import abilities
 
@@ -45,14 +46,46 @@ def test_kvm_without_qemu(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_modules(host: Host, tmp_path: Path) -> None:
-    nothing = {"net": "missing", "vsock": "missing", "fork_from_owner_default": None, "max_mem_regions": None}
+    nothing = {
+        "net": "missing",
+        "vsock": "missing",
+        "fork_from_owner_default": None,
+        "max_mem_regions": None,
+        "net_parameters": None,
+    }
     assert abilities.vhost(host, str(tmp_path)) == nothing
     put(f"{tmp_path}/{platform.release()}/modules.dep", "kernel/drivers/vhost/vhost_vsock.ko.xz: x")
     os.makedirs(f"{host.sys}/class/misc/vhost-net")
     put(f"{host.sys}/module/vhost/parameters/fork_from_owner_default", "N")
     put(f"{host.sys}/module/vhost/parameters/max_mem_regions", "64")
     found = abilities.vhost(host, str(tmp_path))
-    assert found == {"net": "loaded", "vsock": "loadable", "fork_from_owner_default": False, "max_mem_regions": 64}
+    assert found == {
+        "net": "loaded",
+        "vsock": "loadable",
+        "fork_from_owner_default": False,
+        "max_mem_regions": 64,
+        "net_parameters": [],
+    }
+
+
+class Modinfo(System):
+    """What modinfo would tell of a module that is not loaded."""
+
+    def __init__(self, parameters: dict[str, str]) -> None:
+        self.told = parameters
+
+    def parameters(self, name: str) -> dict[str, str]:
+        return self.told
+
+
+def test_parameters_of_vhost_net(host: Host, tmp_path: Path) -> None:
+    put(f"{tmp_path}/{platform.release()}/modules.dep", "kernel/drivers/vhost/vhost_net.ko.xz: x")
+    told = Modinfo({"experimental_zcopytx": "int"})
+    assert abilities.vhost(host, str(tmp_path), told)["net_parameters"] == ["experimental_zcopytx"]
+    # One without modinfo tells nothing.
+    assert abilities.vhost(host, str(tmp_path), Modinfo({}))["net_parameters"] is None
+    put(f"{host.sys}/module/vhost_net/parameters/other", "0")
+    assert abilities.vhost(host, str(tmp_path), told)["net_parameters"] == ["other"]
 
 
 def test_busy_poll(host: Host) -> None:

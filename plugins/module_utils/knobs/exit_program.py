@@ -1,0 +1,121 @@
+# Copyright: (c) 2026, the virtperf.vhost authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The program that bpftrace runs all through a boot: it counts while we carry one name, and prints when we drop it.
+
+Taking a name is seen by the kernel (``task_rename``) before our call returns, so that a window is cut at an instant.
+Maps are never cleared: what is printed at a window's end is the sum of all windows so far, and holds still until the
+next one begins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from ansible_collections.virtperf.vhost.plugins.module_utils.errors import VirtperfError
+from ansible_collections.virtperf.vhost.plugins.module_utils.throttle.probes import Probes
+
+READY = "ready"
+# It counts while we are called so; any other name stops it, and END_NAME ends the program (15 letters at most).
+COUNT_NAME, END_NAME = "virtperf-count", "virtperf-end"
+CLOSED = "closed"
+_RENAME, _GONE = "tracepoint:task:task_rename", "tracepoint:sched:sched_process_exit"
+_EXIT, _MSI = "tracepoint:kvm:kvm_exit", "tracepoint:kvm:kvm_msi_set_irq"
+_MMIO, _FAST, _PIO = "tracepoint:kvm:kvm_mmio", "tracepoint:kvm:kvm_fast_mmio", "tracepoint:kvm:kvm_pio"
+_TX, _RX = "kprobe:handle_tx_kick", "kprobe:handle_rx_kick"
+# Both end in vhost_signal, which compilers put into them: their calls are counted, and those of vhost_signal beside.
+_SIGNAL = "kprobe:vhost_signal"
+_ADD = ("kprobe:vhost_add_used_and_signal", "kprobe:vhost_add_used_and_signal_n")
+_ADD_ENDS = ("kretprobe:vhost_add_used_and_signal", "kretprobe:vhost_add_used_and_signal_n")
+# kvm_mmio's type of a write; a local APIC's page, which an interrupt's end is written to; the ports that PCI devices
+# have begin behind those of a PC's own.
+_WRITE, _APIC_PAGE, _FIRST_PCI_PORT = 2, 0xFEE00, 0x1000
+
+
+@dataclass(frozen=True)
+class Figure:
+    """Something that is counted: its map, what its keys are, and the probes that it takes."""
+
+    name: str
+    keys: tuple[str, ...]
+    needs: tuple[str, ...]
+
+
+FIGURES = (
+    Figure("exits", ("pid", "isa", "reason"), (_EXIT,)),
+    Figure("mmio", ("pid",), (_MMIO,)),
+    Figure("fast_mmio", ("pid",), (_FAST,)),
+    Figure("pio", ("pid",), (_PIO,)),
+    Figure("msi", ("pid", "tid"), (_MSI,)),
+    Figure("tx_kicks", ("tid",), (_TX,)),
+    Figure("rx_kicks", ("tid",), (_RX,)),
+    Figure("signals", ("tid",), (_SIGNAL, *_ADD, *_ADD_ENDS)),
+)
+WANTED = tuple(dict.fromkeys([_RENAME, _GONE, *(probe for figure in FIGURES for probe in figure.needs)]))
+
+
+@dataclass(frozen=True)
+class Program:
+    """``absent`` are the figures that this kernel cannot give, with the reason."""
+
+    text: str
+    absent: Mapping[str, str]
+
+
+def write(probes: Probes, myself: int, vms: Sequence[int], workers: Sequence[int]) -> Program:
+    """Of these process ids and thread ids, for the thread ``myself``; VirtperfError where nothing can be counted."""
+    if lacking := probes.absent((_RENAME, _GONE)):
+        raise VirtperfError("nothing can be counted in this kernel", found=lacking)
+    absent = {figure.name: reason for figure in FIGURES if (reason := probes.absent(figure.needs))}
+    if not workers:
+        no_worker = "not available: no vhost worker was named"
+        absent.update(dict.fromkeys(("tx_kicks", "rx_kicks", "signals"), no_worker))
+    have = [figure.name for figure in FIGURES if figure.name not in absent]
+    return Program("\n".join(_blocks(have, myself, vms, workers)) + "\n", absent)
+
+
+def _blocks(have: Sequence[str], myself: int, vms: Sequence[int], workers: Sequence[int]) -> Iterator[str]:
+    yield f'BEGIN {{ @on = (uint64)0; @windows = (uint64)0; printf("{READY}\\n"); }}'
+    # Whatever becomes of us: no trace without.
+    yield f"{_GONE} /args->pid == {myself}/ {{ exit(); }}"
+    mine, theirs = _is("pid", vms), _is("tid", workers)
+    if "exits" in have:
+        yield _block(_EXIT, mine, "@exits[(uint64)pid, (uint64)args->isa, (uint64)args->exit_reason] = count();")
+    if "mmio" in have:
+        outside = f"args->type == {_WRITE} && (args->gpa >> 12) != {_APIC_PAGE}"
+        yield _block(_MMIO, f"({mine}) && {outside}", "@mmio[(uint64)pid] = count();")
+    if "fast_mmio" in have:
+        yield _block(_FAST, mine, "@fast_mmio[(uint64)pid] = count();")
+    if "pio" in have:
+        yield _block(
+            _PIO, f"({mine}) && args->rw == 1 && args->port >= {_FIRST_PCI_PORT}", "@pio[(uint64)pid] = count();"
+        )
+    if "msi" in have:
+        # A kernel thread that raises one is no thread of its VM.
+        either = " || ".join(part for part in (mine, theirs) if part)
+        yield _block(_MSI, either, "@msi[(uint64)pid, (uint64)tid] = count();")
+    for name, probe in (("tx_kicks", _TX), ("rx_kicks", _RX)):
+        if name in have:
+            yield _block(probe, theirs, f"@{name}[(uint64)tid] = count();")
+    if "signals" in have:
+        count = "@signals[(uint64)tid] = count();"
+        yield _block(", ".join(_ADD), theirs, f"{count} @adding[(uint64)tid] = 1;")
+        # Outside windows too: a call that a window's end cuts in two is over all the same.
+        yield f"{', '.join(_ADD_ENDS)} /{theirs}/ {{ @adding[(uint64)tid] = 0; }}"
+        yield _block(_SIGNAL, theirs, f"if (@adding[(uint64)tid] == 0) {{ {count} }}")
+    shown = " ".join(f"print(@{name});" for name in have)
+    # Printing comes after all that is counted, so that every map is known by then.
+    yield f"""{_RENAME} /args->pid == {myself}/ {{
+  if (args->newcomm == "{END_NAME}") {{ exit(); }}
+  else if (args->newcomm == "{COUNT_NAME}") {{ @on = (uint64)1; }}
+  else if (@on == 1) {{ @on = (uint64)0; @windows = @windows + 1; {shown} printf("{CLOSED} %d\\n", @windows); }}
+}}"""
+
+
+def _block(probe: str, of: str, action: str) -> str:
+    return f"{probe} /@on == 1 && ({of})/ {{ {action} }}"
+
+
+def _is(what: str, numbers: Sequence[int]) -> str:
+    return " || ".join(f"{what} == {number}" for number in numbers)

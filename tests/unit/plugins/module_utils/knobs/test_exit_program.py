@@ -1,0 +1,64 @@
+# Copyright: (c) 2026, the virtperf.vhost authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The program that bpftrace runs: what is in it, and what is left out."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.virtperf.vhost.plugins.module_utils.errors import VirtperfError
+from ansible_collections.virtperf.vhost.plugins.module_utils.knobs.exit_program import WANTED, write
+from ansible_collections.virtperf.vhost.plugins.module_utils.knobs.exit_reasons import name_of
+from ansible_collections.virtperf.vhost.plugins.module_utils.throttle.probes import Probes
+
+ALL = Probes(frozenset(WANTED))
+
+
+def without(*names: str) -> Probes:
+    return Probes(frozenset(probe for probe in WANTED if not any(name in probe for name in names)))
+
+
+def test_all_of_it() -> None:
+    program = write(ALL, 99, [4711, 4811], [4730])
+    assert program.absent == {}
+    assert "tracepoint:kvm:kvm_exit /@on == 1 && (pid == 4711 || pid == 4811)/" in program.text
+    assert "kprobe:handle_tx_kick /@on == 1 && (tid == 4730)/" in program.text
+    assert "tracepoint:kvm:kvm_msi_set_irq /@on == 1 && (pid == 4711 || pid == 4811 || tid == 4730)/" in program.text
+    assert program.text.count("{") == program.text.count("}")
+    printed = [f"print(@{name});" for name in ("exits", "mmio", "fast_mmio", "pio", "msi", "tx_kicks", "signals")]
+    assert all(text in program.text.split("tracepoint:task:task_rename")[1] for text in printed)
+
+
+def test_what_this_kernel_lacks_is_left_out_with_the_reason() -> None:
+    program = write(without("kvm_exit", "handle_rx_kick", "kretprobe:vhost_add_used_and_signal_n"), 99, [1], [2])
+    assert program.absent == {
+        "exits": "not available: no tracepoint kvm:kvm_exit",
+        "rx_kicks": "not available: no kprobe handle_rx_kick",
+        "signals": "not available: no kretprobe vhost_add_used_and_signal_n",
+    }
+    for word in ("kvm_exit", "handle_rx_kick", "@signals", "print(@exits)"):
+        assert word not in program.text
+    assert "@tx_kicks" in program.text
+
+
+def test_no_worker_at_all() -> None:
+    program = write(ALL, 99, [1], [])
+    assert sorted(program.absent) == ["rx_kicks", "signals", "tx_kicks"]
+    assert "/@on == 1 && (pid == 1)/ { @msi" in program.text
+
+
+def test_windows_need_names() -> None:
+    with pytest.raises(VirtperfError, match=r"nothing can be counted .*no tracepoint task:task_rename"):
+        write(without("task_rename"), 99, [1], [2])
+
+
+def test_reasons_have_names() -> None:
+    assert [name_of(2, 0x400), name_of(2, 0x78), name_of(1, 12), name_of(1, 48), name_of(2, 9999)] == [
+        "npf",
+        "hlt",
+        "hlt",
+        "ept_violation",
+        "9999",
+    ]
+    assert name_of(1, 0x80000000 | 33) == "33", "VMX marks failed entries in a higher bit"
