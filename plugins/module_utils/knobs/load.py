@@ -28,8 +28,9 @@ _READY_S = 30.0
 # A netperf that is told to end says what it has within this.
 _ENDS_S = 2.0
 _INTERIM_S = 0.1
-# iperf3's server takes one client at a time, and a moment to see that the last one is gone.
-_BUSY = "busy"
+# iperf3's server takes one client at a time, and a moment to see that the last one is gone: it turns the next one away
+# as busy, or resets its connection.
+_TURNED_AWAY = ("busy", "control message", "Connection reset")
 _ATTEMPTS = 3
 _LISTENS = re.compile(r"^ *\d+: [0-9A-F]+:([0-9A-F]{4}) [0-9A-F:]+ 0A ", re.MULTILINE)
 
@@ -136,7 +137,8 @@ class _Program:
         ended = self._place.ended(_KEY)
         if ended is None or self._attempts >= _ATTEMPTS or self._workload.kind != "iperf3":
             return False
-        if _BUSY not in f"{ended.stdout}{ended.stderr}":
+        said = f"{ended.stdout}{ended.stderr}"
+        if not any(words in said for words in _TURNED_AWAY):
             return False
         if self._attempts > 1:
             self._servers.restart(self._workload.kind, self._workload.target)

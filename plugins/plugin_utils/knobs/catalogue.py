@@ -93,16 +93,21 @@ _KNOBS = (
     Knob(
         "rx_queue_size",
         "Is the receive ring long enough, or does the host find it full?",
-        "QEMU's device (rx_queue_size=)",
-        {"256": _HERE, "1024": Parts(tap={"rx_queue_size": 1024})},
+        "the guest's ring (ethtool -G), QEMU's device (rx_queue_size=)",
+        {
+            "default": _HERE,
+            "256": Parts(guest=_ethtool(rings={"rx": 256})),
+            "1024": Parts(tap={"rx_queue_size": 1024}),
+        },
         (_IN,),
+        note="the default is QEMU's: 256, and 1024 from 10.0.13 on, whatever is asked for; records have what there was",
     ),
     Knob(
         "tx_queue_size",
         "How often is the transmit queue full and stopped, and does the ring's length change that?",
         "the guest's ring (ethtool -G), QEMU's device (tx_queue_size=)",
         {
-            "256": _HERE,
+            "default": _HERE,
             "64": Parts(guest=_ethtool(rings={"tx": 64})),
             "1024": Parts(tap={"tx_queue_size": 1024}),
         },
@@ -110,8 +115,8 @@ _KNOBS = (
         gone=(
             Gone(
                 QEMU,
-                "a tap's ring has 256 whatever is asked for (vhost-user and vDPA have more); a guest makes it shorter"
-                " itself (ethtool -G, Linux 6.0, with QEMU 7.2)",
+                "a tap's ring has QEMU's own length whatever is asked for (256, and 1024 from 10.0.13 on); a guest makes it"
+                " shorter itself (ethtool -G, Linux 6.0, with QEMU 7.2)",
                 since="2.10",
                 levels=("1024",),
             ),

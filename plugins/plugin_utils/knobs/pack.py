@@ -16,7 +16,7 @@ from ansible_collections.virtperf.vhost.plugins.plugin_utils.knobs.asked import 
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.knobs.settings import Settings, name_of, parts_of
 
 # Network devices that a guest has room for, and time at its boot.
-MOST_ARMS = 12
+MOST_ARMS = 14
 
 # A comparison's knob, one of its levels.
 Half = tuple[str, str]

@@ -58,7 +58,10 @@ def test_iperf3_that_ends_early_with_an_error() -> None:
 
 def test_a_server_that_is_still_busy_is_asked_again_and_then_started_anew() -> None:
     guests = FakeGuests()
-    guests.dut.fails["iperf3"] = ["iperf3: error - the server is busy running a test. try again later"] * 2
+    guests.dut.fails["iperf3"] = [
+        "iperf3: error - the server is busy running a test. try again later",
+        "iperf3: error - unable to receive control message: Connection reset by peer",
+    ]
     guests.peer.start("iperf3", ["iperf3", "--server"])
     stream = made(guests, "tcp_out")
     stream.start()

@@ -38,7 +38,7 @@ def test_all_of_them(names: Any) -> None:
         (["poll_us=200"], {"poll_us": ["0", "200"]}),
         ("poll_us=200,poll_us=50", {"poll_us": ["0", "50", "200"]}),
         (["poll_us=50", "poll_us"], {"poll_us": ["0", "50", "200"]}),
-        ("tx_queue_size", {"tx_queue_size": ["256", "64"]}),
+        ("tx_queue_size", {"tx_queue_size": ["default", "64"]}),
         ([], {}),
         ("", {}),
     ],
@@ -65,7 +65,7 @@ def test_crossed_ones_come_beside_those_that_are_named() -> None:
 
 def test_a_level_that_is_gone_is_gone_from_a_cross_as_well() -> None:
     (comparison,) = asked(cross="tx_queue_size,csum", workloads="udp_out")
-    assert list(comparison.levels) == ["256,on", "256,off", "64,on", "64,off"]
+    assert list(comparison.levels) == ["default,on", "default,off", "64,on", "64,off"]
     assert [skip["cell"]["level"] for skip in comparison.skipped()] == ["1024,on", "1024,off"]
 
 
