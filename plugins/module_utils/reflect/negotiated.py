@@ -12,6 +12,8 @@ from ansible_collections.virtperf.vhost.plugins.module_utils.dpdk import output
 from ansible_collections.virtperf.vhost.plugins.module_utils.reflect.window import Ends
 
 # asked key -> name of the virtio feature
+# Its VIRTQUEUE_MAX_SIZE.
+_QEMU_RING = 1024
 _FEATURES = {"packed": "ring_packed", "in_order": "in_order", "mrg_rxbuf": "mrg_rxbuf"}
 # What both ends say of themselves, and each has its own of.
 _OF_EACH = ("rx_queues", "tx_queues", "link_up", "link_speed_mbps", "cpus", "pid", "command", "version", "driver")
@@ -52,7 +54,10 @@ def mismatches(asked: Mapping[str, Any], observed: Mapping[str, Any], ends: Mapp
         if "driver" in end and end["driver"] != asked["driver"]:
             reasons.append(f"{name}'s ports are bound to {end['driver']}, asked {asked['driver']}")
     if observed["ring_sizes"] != [asked["ring_size"]]:
-        reasons.append(f"ring sizes are {observed['ring_sizes']}, asked {asked['ring_size']}")
+        reason = f"ring sizes are {observed['ring_sizes']}, asked {asked['ring_size']}"
+        if observed["ring_sizes"] == [_QEMU_RING]:
+            reason += f" (QEMU makes them so long from 10.0.13 on, whatever is asked: reflect_ring_size={_QEMU_RING})"
+        reasons.append(reason)
     speed_mbps = asked.get("link_speed", 0) * asked.get("links", 1)
     if speed_mbps and observed["link_speed_mbps"] != speed_mbps:
         reasons.append(f"the link speed is {observed['link_speed_mbps']} Mbit/s, asked {speed_mbps}")

@@ -115,8 +115,8 @@ _KNOBS = (
         gone=(
             Gone(
                 QEMU,
-                "a tap's ring has QEMU's own length whatever is asked for (256, and 1024 from 10.0.13 on); a guest makes it"
-                " shorter itself (ethtool -G, Linux 6.0, with QEMU 7.2)",
+                "a tap's ring has QEMU's own length whatever is asked for (256, and 1024 from 10.0.13 on); a guest"
+                " makes it shorter itself (ethtool -G, Linux 6.0, with QEMU 7.2)",
                 since="2.10",
                 levels=("1024",),
             ),
