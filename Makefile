@@ -13,7 +13,7 @@ help:
 	@echo 'make sandbox-up     start a hypervisor in a VM of this machine; sandbox-down removes it'
 	@echo 'make sandbox-bench  measure on that hypervisor'
 	@echo 'make test       all tests; sets up what is missing'
-	@echo 'make test-sandbox   tests in the sandbox'
+	@echo 'make test-sandbox   of these, those that start a sandbox'
 	@echo 'make check      the quick part of it: lint, types, unit tests'
 	@echo 'make clean      remove what the targets made, except results/'
 	@echo
@@ -49,14 +49,15 @@ unit:
 	@tools/setup check
 	tools/env pytest tests/unit
 
-# The tests come last and together, so that the last line of the output counts all of them.
+# The tests come last and together, so that the last line of the output counts all of them. They end with those in the
+# sandbox, a hypervisor in a VM, and guests in it: a sandbox that is up is in their way. Its image is built once, in minutes.
 test: lint
 	@tools/setup test
 	tools/env ansible-lint
 	tests/sanity/run
-	tools/env pytest tests/unit tests/integration --ignore=tests/integration/sandbox
+	tools/env pytest tests/unit tests/integration
 
-# Not yet part of `make test`: a hypervisor in a VM, and guests in it. Its image takes minutes to build.
+# A shortcut to a part of `make test`.
 test-sandbox:
 	@tools/setup test
 	tools/env pytest tests/integration/sandbox

@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from ansible_collections.virtperf.vhost.plugins.module_utils import processes
@@ -72,6 +73,8 @@ class ExitCounter:
             program = write(found, os.getpid(), sorted(self._setup.vms.values()), sorted(self._setup.workers))
             self.absent = dict(program.absent)
             self._name = self._host.read_or("/proc/self/comm") or "knobs_run"
+            self._read = self._windows = 0
+            self._totals = {}
             self._child = self._pump.start(probes.PROGRAM, leashed([probes.PROGRAM, "-f", "json", "-e", program.text]))
             self._await(READY, _ATTACH_S)
         except VirtperfError as error:
@@ -102,6 +105,19 @@ class ExitCounter:
             return Counts(seconds, absent=dict(self.absent))
         grown = {name: growth(before.get(name, {}), now) for name, now in self._totals.items()}
         return Counts(seconds, grown, dict(self.absent))
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """Count nothing meanwhile: no probe is attached, as if nobody had ever asked."""
+        counted, known = self._child is not None, self.absent
+        self.stop()
+        self.absent = {figure.name: "not asked for" for figure in FIGURES}
+        try:
+            yield
+        finally:
+            self.absent = known
+            if counted:
+                self.start()
 
     def stop(self) -> None:
         """End bpftrace."""

@@ -40,6 +40,8 @@ from ansible_collections.virtperf.vhost.plugins.module_utils.throttle.pump impor
 from ansible_collections.virtperf.vhost.plugins.module_utils.traffic.station import LocalStation
 
 STUDY = "knobs"
+# The knob that is counting itself: it is no setting of a device.
+COUNTERS = "counters"
 # What a trial takes beside its warm-up and window in an emulated guest, for the time that is left.
 _BESIDE_S = 0.7
 _TIME_FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
@@ -113,7 +115,7 @@ class Study:
             trial = left[0]
             self._show("measuring", left)
             try:
-                self._take(trial, windows, prepared)
+                self._take(trial, windows, prepared, counter)
             except VirtperfError as error:
                 self._append_nothing(trial, [str(error)])
                 del left[0]
@@ -129,14 +131,17 @@ class Study:
 
     # -- one trial -----------------------------------------------------------------------------------------------
 
-    def _take(self, trial: Trial, windows: Windows, prepared: Prepared) -> None:
+    def _take(self, trial: Trial, windows: Windows, prepared: Prepared, counter: ExitCounter) -> None:
         setup = self.setup
         workload, arm = setup.workloads[trial.workload], setup.arms[trial.arm]
         if arm.name in prepared.faults:
             self._append_nothing(trial, [prepared.faults[arm.name]])
             return
         started_at = datetime.now(timezone.utc)
-        with self._switches.set(arm.host):
+        with ExitStack() as stack:
+            if arm.settings.get(COUNTERS) == "off":
+                stack.enter_context(counter.away())
+            stack.enter_context(self._switches.set(arm.host))
             taken = windows.take(workload, arm)
         found = figures(setup, workload, arm, taken)
         observed = negotiated.observed(setup, arm, prepared.described[arm.name], taken, self.host)

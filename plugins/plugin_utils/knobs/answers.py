@@ -65,6 +65,7 @@ FIGURES: Mapping[str, Sequence[Figure]] = {
     "sndbuf": (_STOPS, _CORES),
     "txqueuelen": (_TAP_DROPS,),
     "zcopytx": (_CORES,),
+    "counters": (_CORES,),
     "csum": (_PER_CPU,),
     "gso": (_PER_CPU,),
     "guest_tso4": (_PER_CPU,),

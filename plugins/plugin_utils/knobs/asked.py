@@ -99,7 +99,7 @@ def _wanted(raw: Any, is_crossed: bool) -> dict[str, list[str]]:
     if entries == [AUTO]:
         entries = [] if is_crossed else [ALL]
     if entries == [ALL]:
-        return {name: list(knob.variants) for name, knob in KNOBS.items()}
+        return {name: list(knob.variants) for name, knob in KNOBS.items() if knob.is_listed}
     found: dict[str, list[str]] = {}
     for entry in entries:
         name, equals, level = entry.partition("=")

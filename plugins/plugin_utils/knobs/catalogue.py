@@ -230,6 +230,14 @@ _KNOBS = (
         (_OUT,),
         note="XPS and RPS are left as they are found",
     ),
+    Knob(
+        "counters",
+        "What does it cost to count exits, kicks and interrupts on the host?",
+        "this study (bpftrace attached, or not)",
+        {"on": _HERE, "off": _HERE},
+        (_OUT, "udp_out", "tcp_rr"),
+        is_listed=False,
+    ),
 )
 KNOBS: Mapping[str, Knob] = {knob.name: knob for knob in _KNOBS}
 # Files that are there with a module of the kernel only.

@@ -47,7 +47,7 @@ class Gone:
 class Knob:
     """``levels`` by their names, the baseline first. ``place`` is where it is turned, in words. ``requires`` are levels
     of other knobs without which it does nothing. ``workloads`` are those that its question is about. ``note`` is what a
-    reader of its figures has to know.
+    reader of its figures has to know. One that is not listed is none of the list's, and measured when it is named only.
     """
 
     name: str
@@ -58,6 +58,7 @@ class Knob:
     requires: Mapping[str, str] = field(default_factory=dict)
     gone: tuple[Gone, ...] = ()
     note: str = ""
+    is_listed: bool = True
 
     @property
     def baseline(self) -> str:

@@ -212,8 +212,9 @@ import json, os, time
 def said(text):
     print(json.dumps({"type": "printf", "data": text + "\\n"}), flush=True)
 print(json.dumps({"type": "attached_probes", "data": {"probes": 12}}), flush=True)
-said("ready")
 names, windows, counting, maps = open(NAMES), 0, False, MAPS
+names.seek(0, os.SEEK_END)  # what was before it was attached it has not seen
+said("ready")
 while True:
     name = names.readline().strip()
     if not name:

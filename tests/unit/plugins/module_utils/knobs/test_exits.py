@@ -153,3 +153,17 @@ class TestParse:
         old = {(key,): number for key, number in before.items()}
         new = {(key,): before.get(key, 0) + added.get(key, 0) for key in {*before, *added}}
         assert growth(old, new) == {(key,): number for key, number in added.items()}
+
+
+def test_nothing_is_counted_while_it_is_away_and_all_is_after(make: Make) -> None:
+    counter = make()
+    counter.start()
+    with counter.away():
+        counter.open()
+        away = counter.counts(counter.close())
+        assert not away.has("exits")
+        assert away.absent["exits"] == "not asked for"
+    counter.open()
+    back = counter.counts(counter.close())
+    assert back.has("exits")
+    assert sum(back.maps["exits"].values()) > 0

@@ -18,10 +18,10 @@ TABLE = (
 
 
 def test_it_has_all_of_the_table() -> None:
-    assert tuple(KNOBS) == TABLE
+    assert tuple(name for name, knob in KNOBS.items() if knob.is_listed) == TABLE
 
 
-@pytest.mark.parametrize("name", TABLE)
+@pytest.mark.parametrize("name", KNOBS)
 def test_each_knob(name: str) -> None:
     knob = KNOBS[name]
     assert knob.name == name
