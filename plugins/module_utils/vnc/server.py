@@ -34,6 +34,9 @@ _QUIET = (
     *("-nocursor", "-nocursorpos", "-nowireframe", "-noscrollcopyrect", "-nosel", "-nobell", "-noxrecord"),
     *("-nonap", "-sb", "0", "-nodpms"),
 )
+# In ms. A client that takes nothing for 20 s is gone for x11vnc, if nobody says otherwise; ours are throttled for
+# longer, and no timeline lasts more than an hour.
+_WAIT_FOR_CLIENT = "3600000"
 
 
 def main() -> None:
@@ -80,6 +83,7 @@ def words(told: argparse.Namespace) -> list[str]:
     return [
         *("x11vnc", "-rfbport", str(told.port), *listen, "-rfbauth", told.password),
         *(("-clip", size) if told.screen else ()),
+        *("-rfbwait", _WAIT_FOR_CLIENT),
         *_QUIET,
     ]
 

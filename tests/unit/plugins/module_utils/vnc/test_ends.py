@@ -64,6 +64,11 @@ def test_x11vnc_gets_the_password_as_a_file_and_listens_where_it_is_needed() -> 
     assert "-listen" not in everywhere
 
 
+def test_x11vnc_waits_for_a_client_that_is_throttled() -> None:
+    words = server.words(server.asked([]))
+    assert int(words[words.index("-rfbwait") + 1]) / 1000 >= 3600
+
+
 def test_of_a_screen_that_is_there_only_the_window_is_served() -> None:
     words = server.words(server.asked(["--screen", ":0", "--width", "800", "--height", "600"]))
     assert words[words.index("-clip") + 1] == "800x600+0+0"
