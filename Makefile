@@ -45,16 +45,19 @@ lint:
 	tools/env yamllint --strict .
 	tools/env antsibull-changelog lint
 
+# Many tests wait for programs that only pretend: several processes share them.
+PYTEST = tools/env pytest --numprocesses=auto --maxprocesses=4
+
 unit:
 	@tools/setup check
-	tools/env pytest tests/unit
+	$(PYTEST) tests/unit
 
 # The tests come last and together, so that the last line of the output counts all of them.
 test: lint
 	@tools/setup test
 	tools/env ansible-lint
 	tests/sanity/run
-	tools/env pytest tests/unit tests/integration --ignore=tests/integration/sandbox
+	$(PYTEST) --dist=loadgroup --no-loadscope-reorder tests/unit tests/integration --ignore=tests/integration/sandbox
 
 # Not yet part of `make test`: a hypervisor in a VM, and guests in it. Its image takes minutes to build.
 test-sandbox:

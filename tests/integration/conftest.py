@@ -18,6 +18,20 @@ sys.path.insert(0, str(Path(__file__).parent))
 import bench
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests have this machine for themselves, one after the other, unless they are marked: those come before, and where
+    there are several processes they share them, file by file.
+    """
+    here = [item for item in items if Path(__file__).parent in item.path.parents]
+    apart, alone = [], []
+    for item in here:
+        is_apart = item.get_closest_marker("apart") and "left_as_found" not in getattr(item, "fixturenames", ())
+        item.add_marker(pytest.mark.xdist_group(str(item.path.stem) if is_apart else "this machine"))
+        (apart if is_apart else alone).append(item)
+    items[:] = [*(item for item in items if item not in set(here)), *apart, *alone]
+
+
 @pytest.fixture
 def left_as_found() -> Iterator[None]:
     """Compares the machine before and after; a run's guard has two seconds to see that its controller is gone."""
