@@ -57,7 +57,7 @@ test: lint
 	@tools/setup test
 	tools/env ansible-lint
 	tests/sanity/run
-	$(PYTEST) --dist=loadgroup --no-loadscope-reorder tests/unit tests/integration --ignore=tests/integration/sandbox
+	$(PYTEST) tests/unit tests/integration --ignore=tests/integration/sandbox
 
 # Not yet part of `make test`: a hypervisor in a VM, and guests in it. Its image takes minutes to build.
 test-sandbox:

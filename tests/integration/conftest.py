@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,19 +19,43 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import bench
 
+ROOT = Path(__file__).parents[2]
+MARK = "pytestmark = pytest.mark.apart\n"
 
-@pytest.hookimpl(tryfirst=True)
+
+@functools.cache
+def is_apart(path: str) -> bool:
+    """Whether the tests of a file, named as seen from the checkout, may run beside others."""
+    return MARK in (ROOT / path).read_text()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests have this machine for themselves, one after the other, unless they are marked: those come before, and where
-    there are several processes they share them, file by file.
+    """Those that need this machine for themselves come last."""
+
+    def turn(item: pytest.Item) -> int:
+        path = item.path.relative_to(ROOT).as_posix()
+        return 0 if not path.startswith("tests/integration/") else 1 if is_apart(path) else 2
+
+    items.sort(key=turn)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Among several processes: all tests that need this machine for themselves go to one, one after the other.
+
+    Tests of a file that are marked as apart share their fixtures, so they stay together; unit tests go anywhere.
     """
-    here = [item for item in items if Path(__file__).parent in item.path.parents]
-    apart, alone = [], []
-    for item in here:
-        is_apart = item.get_closest_marker("apart") and "left_as_found" not in getattr(item, "fixturenames", ())
-        item.add_marker(pytest.mark.xdist_group(str(item.path.stem) if is_apart else "this machine"))
-        (apart if is_apart else alone).append(item)
-    items[:] = [*(item for item in items if item not in set(here)), *apart, *alone]
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            path = nodeid.partition("::")[0]
+            if not path.startswith("tests/integration/"):
+                return nodeid
+            return path if is_apart(path) else "this machine"
+
+    config.option.loadscopereorder = False
+    return Scheduling(config, log)
 
 
 @pytest.fixture
