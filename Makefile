@@ -4,7 +4,8 @@
 #
 #     make bench ARGS="-e '{\"reflect_queues\":[1]}'"
 
-.PHONY: help bench report restore sandbox-up sandbox-down sandbox-bench test test-sandbox check lint unit clean
+.PHONY: help bench report restore sandbox-up sandbox-down sandbox-bench test test-sandbox check lint \
+	ansible-lint sanity unit clean
 
 help:
 	@echo 'make bench      measure on this machine; sets up what is missing, puts everything back after'
@@ -52,11 +53,16 @@ unit:
 	@tools/setup check
 	$(PYTEST) tests/unit
 
+ansible-lint:
+	tools/env ansible-lint
+
+sanity:
+	tests/sanity/run
+
 # The tests come last and together, so that the last line of the output counts all of them.
 test: lint
 	@tools/setup test
-	tools/env ansible-lint
-	tests/sanity/run
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync ansible-lint sanity
 	$(PYTEST) tests/unit tests/integration --ignore=tests/integration/sandbox
 
 # Not yet part of `make test`: a hypervisor in a VM, and guests in it. Its image takes minutes to build.
