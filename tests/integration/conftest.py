@@ -20,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import bench
 
 ROOT = Path(__file__).parents[2]
+ALONE = "this machine"
 MARK = "pytestmark = pytest.mark.apart\n"
 
 
@@ -41,9 +42,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Among several processes: all tests that need this machine for themselves go to one, one after the other.
+    """Among several processes: all tests that need this machine for themselves go to one, when the others have ended.
 
-    Tests of a file that are marked as apart share their fixtures, so they stay together; unit tests go anywhere.
+    Tests of a file that is marked as apart share their fixtures, so they stay together; unit tests go anywhere.
     """
     from xdist.scheduler import LoadScopeScheduling
 
@@ -52,7 +53,29 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
             path = nodeid.partition("::")[0]
             if not path.startswith("tests/integration/"):
                 return nodeid
-            return path if is_apart(path) else "this machine"
+            return path if is_apart(path) else ALONE
+
+        def _is_to_wait(self) -> bool:
+            return list(self.workqueue) == [ALONE] and len(self.nodes) > 1
+
+        def _assign_work_unit(self, node: Any) -> None:
+            if not self._is_to_wait():
+                super()._assign_work_unit(node)
+
+        def _reschedule(self, node: Any) -> None:
+            if not self._is_to_wait():
+                super()._reschedule(node)
+                return
+            is_last = all(other.shutting_down for other in self.nodes if other is not node)
+            if not is_last and not node.shutting_down and self._pending_of(self.assigned_work[node]) <= 2:
+                # It runs what it still has before it ends. The last one stays.
+                node.shutdown()
+
+        def remove_node(self, node: Any) -> str | None:
+            crashed: str | None = super().remove_node(node)
+            for other in self.nodes:
+                self._reschedule(other)
+            return crashed
 
     config.option.loadscopereorder = False
     return Scheduling(config, log)
