@@ -4,7 +4,8 @@
 #
 #     make bench ARGS="-e '{\"reflect_queues\":[1]}'"
 
-.PHONY: help bench report restore sandbox-up sandbox-down sandbox-bench test test-sandbox check lint unit clean
+.PHONY: help bench report restore sandbox-up sandbox-down sandbox-bench test test-sandbox check lint \
+	ansible-lint sanity unit clean
 
 help:
 	@echo 'make bench      measure on this machine; sets up what is missing, puts everything back after'
@@ -45,17 +46,27 @@ lint:
 	tools/env yamllint --strict .
 	tools/env antsibull-changelog lint
 
+# For tests that may run beside others: many wait for programs that only pretend.
+PYTEST_SHARED = tools/env pytest --numprocesses=auto --maxprocesses=4
+
 unit:
 	@tools/setup check
-	tools/env pytest tests/unit
+	$(PYTEST_SHARED) tests/unit
 
-# The tests come last and together, so that the last line of the output counts all of them. They end with those in the
-# sandbox, a hypervisor in a VM, and guests in it: a sandbox that is up is in their way. Its image is built once, in minutes.
+ansible-lint:
+	tools/env ansible-lint
+
+sanity:
+	tests/sanity/run
+
+# Tests that need this machine for themselves come last, and of these the ones in the sandbox, a hypervisor in a VM, and
+# guests in it: a sandbox that is up is in their way. Its image is built once, in minutes.
 test: lint
 	@tools/setup test
-	tools/env ansible-lint
-	tests/sanity/run
-	tools/env pytest tests/unit tests/integration
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync ansible-lint sanity
+	$(PYTEST_SHARED) tests/unit
+	$(PYTEST_SHARED) --dist=loadfile -m apart tests/integration
+	tools/env pytest -m 'not apart' tests/integration
 
 # A shortcut to a part of `make test`.
 test-sandbox:

@@ -78,6 +78,24 @@ def start_file(playbook: Path) -> subprocess.Popen[str]:
     )
 
 
+def call_module(name: str, arguments: Mapping[str, Any], *, check: bool = False) -> dict[str, Any]:
+    """The result of one module call, failed or not: in a process of its own, without the seconds of a playbook."""
+    given = {**arguments, "_ansible_check_mode": check, "_ansible_diff": True}
+    collections = f"PYTHONPATH={CHECKOUT}/.venv/collections"
+    module = f"ansible_collections.virtperf.vhost.plugins.modules.{name}"
+    done = subprocess.run(
+        [str(CHECKOUT / "tools/env"), "env", collections, "python", "-m", module],
+        input=json.dumps({"ANSIBLE_MODULE_ARGS": given}),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.stdout.strip(), done.stderr
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
+
+
 def finish(process: subprocess.Popen[str], results: Path, run_id: str, timeout_s: float = 120) -> Done:
     """Wait for its end."""
     output, _ = process.communicate(timeout=timeout_s)
@@ -129,7 +147,7 @@ def processes() -> dict[int, str]:
             continue
         ours = name in ("dpdk-testpmd", "reflect_run", "throttle_run", "virtperf-guard")
         ours = ours or "async_wrapper.py" in command
-        ours = ours or (name.startswith("qemu-system") and str(RUN) in command)
+        ours = ours or (name.startswith("qemu-system") and f"{RUN}/" in command)
         # One without a command line has ended, and its parent has yet to notice.
         if command and ours:
             found[int(entry.name)] = f"{name}: {command}"
@@ -141,6 +159,8 @@ def machine() -> dict[str, Any]:
     pools = Path("/sys/kernel/mm/hugepages").glob("*/nr_hugepages")
     mounts = [line for line in Path("/proc/self/mounts").read_text().splitlines() if "hugetlbfs" in line]
     sockets = [line.split()[-1] for line in Path("/proc/net/unix").read_text().splitlines()]
+    # A sandbox comes and goes by itself.
+    sockets = [path for path in sockets if "virtperf" in path and "virtperf-sandbox" not in path]
     return {
         "hugepages": {str(pool): pool.read_text().strip() for pool in pools},
         "mounts": mounts,
@@ -148,6 +168,6 @@ def machine() -> dict[str, Any]:
         "journal": (STATE / "journal.jsonl").exists(),
         "lock": (STATE / "lock.json").exists(),
         "keys": (STATE / "labs").exists(),
-        "sockets": sorted(path for path in sockets if "virtperf" in path),
+        "sockets": sorted(sockets),
         "processes": sorted(processes().values()),
     }

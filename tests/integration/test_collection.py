@@ -6,18 +6,12 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-import tarfile
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from typing import Any
 
+import an_installation
 import pytest
+from an_installation import Installed
 
-ROOT = Path(__file__).resolve().parents[2]
-BIN = Path(sys.executable).parent
+pytestmark = pytest.mark.apart
 
 # Documented kinds of plugin: directory under plugins/, and what ansible-doc calls it. A file is one plugin.
 KINDS = {"modules": "module", "inventory": "inventory", "lookup": "lookup", "callback": "callback"}
@@ -25,61 +19,9 @@ KINDS = {"modules": "module", "inventory": "inventory", "lookup": "lookup", "cal
 KINDS_OF_MANY = {"filter": "filter", "test": "test"}
 
 
-@dataclass(frozen=True)
-class Installed:
-    """The collection as a user has it, and a place to use it from."""
-
-    tarball: Path
-    home: Path
-    cwd: Path
-
-    def run(self, *command: str) -> subprocess.CompletedProcess[str]:
-        """Run one of ansible's programs with nothing of this checkout or this user in reach."""
-        return subprocess.run(
-            [str(BIN / command[0]), *command[1:]],
-            cwd=self.cwd,
-            env={"PATH": f"{BIN}:{os.defpath}", "HOME": str(self.home), "LC_ALL": "C.UTF-8"},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-
-    def files(self) -> list[PurePosixPath]:
-        """What the tarball holds."""
-        with tarfile.open(self.tarball) as tar:
-            return [PurePosixPath(member.name) for member in tar.getmembers() if member.isfile()]
-
-    def plugins(self, directory: str) -> list[str]:
-        """Full names of the plugins of one kind, by their files."""
-        return sorted(
-            f"virtperf.vhost.{path.stem}"
-            for path in self.files()
-            if path.parent == PurePosixPath("plugins", directory) and path.suffix == ".py" and path.stem != "__init__"
-        )
-
-    def documented(self, kind: str, names: list[str]) -> dict[str, Any]:
-        """What ansible-doc has to say about them."""
-        done = self.run("ansible-doc", "--json", "-t", kind, *names)
-        assert done.returncode == 0, done.stderr
-        docs: dict[str, Any] = json.loads(done.stdout)
-        return docs
-
-
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
-    """Build and install, with an empty home and in an empty directory."""
-    base = tmp_path_factory.mktemp("installed")
-    for name in ("home", "cwd", "build"):
-        (base / name).mkdir()
-    user = Installed(tarball=base, home=base / "home", cwd=base / "cwd")
-    done = user.run("ansible-galaxy", "collection", "build", str(ROOT), "--output-path", str(base / "build"))
-    assert done.returncode == 0, done.stderr
-    (tarball,) = (base / "build").glob("virtperf-vhost-*.tar.gz")
-    done = user.run("ansible-galaxy", "collection", "install", "--offline", str(tarball))
-    assert done.returncode == 0, done.stderr
-    return Installed(tarball=tarball, home=user.home, cwd=user.cwd)
+    return an_installation.install(tmp_path_factory.mktemp("installed"))
 
 
 def test_the_tarball_holds_what_users_need_and_nothing_else(installed: Installed) -> None:
@@ -122,20 +64,3 @@ def test_playbooks_are_found_by_name_in_an_empty_directory(installed: Installed,
     done = installed.run("ansible-playbook", f"virtperf.vhost.{playbook}", question)
     assert done.returncode == 0, done.stderr
     assert f"playbook: {installed.home}/.ansible/collections/" in done.stdout
-
-
-@pytest.mark.usefixtures("left_as_found")
-def test_a_run_in_an_empty_directory_without_an_inventory(installed: Installed) -> None:
-    small = {
-        "run_id": "test",
-        "reflect_drivers": "virtio_user_split",
-        "reflect_queues": 1,
-        "reflect_packet_sizes": 64,
-        "reflect_trials": 1,
-        "reflect_trial_seconds": 0.2,
-    }
-    done = installed.run("ansible-playbook", "virtperf.vhost.bench", "-e", json.dumps(small))
-    assert done.returncode == 0, done.stdout + done.stderr
-    results = installed.cwd / "results" / "test"
-    assert len((results / "trials.jsonl").read_text().splitlines()) == 1
-    assert (results / "report.html").exists()

@@ -16,6 +16,8 @@ from typing import Any
 import bench
 import pytest
 
+pytestmark = pytest.mark.apart
+
 make = SimpleNamespace(**runpy.run_path(str(bench.CHECKOUT / "tests/unit/record_factory.py")))
 
 # Opens a run; then its disk fills up, the report is tried, room is made, and the report is tried again.

@@ -17,6 +17,8 @@ from typing import Any
 import bench
 import pytest
 
+pytestmark = pytest.mark.apart
+
 NET = Path("/sys/class/net")
 DRIVERS = Path("/sys/bus/pci/drivers")
 

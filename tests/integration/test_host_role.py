@@ -18,6 +18,8 @@ from typing import Any
 import bench
 import pytest
 
+pytestmark = pytest.mark.apart
+
 OTHER = 'ID=fedora\nNAME="Fedora Linux"\nVERSION_ID=44\n'
 # The distribution is another one, for as long as the playbook runs, and no other run is seen to hold the machine.
 ELSEWHERE = """

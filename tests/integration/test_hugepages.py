@@ -109,7 +109,7 @@ class Lab:
         """A command line to run a command in it."""
         return ["nsenter", f"--mount=/proc/{self.keeper.pid}/ns/mnt", f"--wd={self.home}", *map(str, command)]
 
-    def run(self, *command: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *command: str | Path, given: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
         """Run a command in it, with nothing of this user in reach."""
         return subprocess.run(
             self.enter(*command),
@@ -120,7 +120,7 @@ class Lab:
                 "PYTHONPATH": str(COLLECTIONS),
                 **environment,
             },
-            stdin=subprocess.DEVNULL,
+            input=given,
             capture_output=True,
             text=True,
             timeout=120,
@@ -151,11 +151,23 @@ class Lab:
         assert (done.returncode == 0) == (match[1] in ("SUCCESS", "CHANGED"))
         return Result(match[1], json.loads(match[2]), done.stdout + done.stderr)
 
+    def call(self, module: str, *options: str, **arguments: Any) -> Result:
+        """Run a module as it is, which takes a tenth of the time."""
+        given = {**arguments, "_ansible_check_mode": "--check" in options, "_ansible_diff": True}
+        program = f"ansible_collections.virtperf.vhost.plugins.modules.{module}"
+        done = self.run(sys.executable, "-m", program, given=json.dumps({"ANSIBLE_MODULE_ARGS": given}))
+        assert done.stdout.strip(), done.stderr
+        data: dict[str, Any] = json.loads(done.stdout)
+        status = "FAILED" if data.get("failed") else "CHANGED" if data.get("changed") else "SUCCESS"
+        return Result(status, data, done.stdout)
+
     def hugepages(self, *options: str, count: int | None = None, **arguments: Any) -> Result:
         """Run the module, for one pool by default."""
         pool = {"size": "2MiB", "count": count, **arguments.pop("pool", {})}
         arguments.setdefault("pools", [] if count is None else [pool])
-        return self.ansible("hugepages", *options, **arguments)
+        # What Ansible makes of it matters where a difference is shown, or another Python asked for.
+        way = self.ansible if "--diff" in options or "python" in arguments else self.call
+        return way("hugepages", *options, **arguments)
 
     def restore(self) -> list[str]:
         """Undo what the journal has, newest first."""
@@ -336,7 +348,7 @@ def test_the_kernel_grants_what_it_can(lab: Lab) -> None:
     if not large.exists():
         pytest.skip("this machine has no pages of 1GiB")
     found = int(large.read_text())
-    info = lab.ansible("vhost_info").data["vhost_info"]
+    info = lab.call("vhost_info").data["vhost_info"]
     spare = max(1, min(8, info["memory"]["available_kb"] // 2**20 - 4))
     done = lab.hugepages(count=found + spare, pool={"size": "1GiB"}, retries=1, retry_pause_ms=10)
     if done.status == "FAILED":
@@ -379,4 +391,4 @@ def test_facts_without_become(lab: Lab, nobody: str) -> None:
     # Which VMs are ours, too, only root may see.
     assert any(path.endswith("/virtperf/qemu") for path in unreadable)
     assert done.data["vhost_info"]["run_lock"] is None
-    assert lab.ansible("vhost_info").data["vhost_info"]["unreadable"] == []
+    assert lab.call("vhost_info").data["vhost_info"]["unreadable"] == []

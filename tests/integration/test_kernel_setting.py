@@ -16,6 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import bench
+import pytest
+
+pytestmark = pytest.mark.apart
 
 PORTS = "/proc/sys/net/ipv4/ip_local_port_range"
 TIME = Path("/sys/module/printk/parameters/time")

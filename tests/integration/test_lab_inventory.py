@@ -13,6 +13,8 @@ from typing import Any
 import bench
 import pytest
 
+pytestmark = pytest.mark.apart
+
 EXAMPLE = bench.CHECKOUT / "inventories" / "lab-example" / "lab.yml"
 
 

@@ -18,6 +18,8 @@ from typing import Any
 import bench
 import pytest
 
+pytestmark = pytest.mark.apart
+
 MODULES = "ansible_collections.virtperf.vhost.plugins.modules"
 # Journal and runtime directory are the test's own, too.
 APART = 'mount -t tmpfs tmpfs /run && mount --bind "$1" /var/lib && shift && exec "$@"'

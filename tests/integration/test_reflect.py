@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import bench
@@ -20,9 +21,10 @@ import pytest
 pytestmark = pytest.mark.usefixtures("left_as_found")
 
 
-def test_a_run_gives_records_table_and_report(tmp_path: Path) -> None:
+def test_a_run_gives_records_table_and_report_once(tmp_path: Path) -> None:
     both = {"reflect_drivers": ["virtio_user_split", "virtio_user_packed"], "reflect_packet_sizes": "64,512"}
-    done = bench.play("bench", {**bench.SMALL, **both}, tmp_path)
+    variables = {**bench.SMALL, **both}
+    done = bench.play("bench", variables, tmp_path)
     assert done.status == 0, done.output
     assert len(done.records) == 8
     for record in done.records:
@@ -40,43 +42,41 @@ def test_a_run_gives_records_table_and_report(tmp_path: Path) -> None:
     manifest = json.loads((done.results / "manifest.json").read_text())
     assert manifest["run_id"] == "test"
     assert re.search(r"cell \d+ of 4", done.output), "no line of progress"
+    # The same run_id again resumes it, and another definition is refused.
+    again = bench.play("bench", variables, tmp_path)
+    assert again.status == 0, again.output
+    assert again.records == done.records, "what was measured is not measured again"
+    other = bench.play("bench", {**variables, "reflect_packet_sizes": [128]}, tmp_path)
+    assert other.status != 0
+    assert "another" in other.output or "differ" in other.output
+    assert other.records == done.records
 
 
-def test_a_controller_that_is_no_hypervisor(tmp_path: Path) -> None:
-    """It learns the name of a run, which nobody has given, from the hosts that measured."""
+def test_a_controller_that_is_no_hypervisor_and_a_host_with_python_3_9(tmp_path: Path) -> None:
+    """The controller learns the name of a run, which nobody has given, from the hosts that measured."""
+    finder = Path(__file__).with_name("python39.py")
+    found = subprocess.run([sys.executable, finder], capture_output=True, text=True, check=True)
+    box = {"ansible_connection": "local", "ansible_python_interpreter": found.stdout.strip()}
     inventory = tmp_path / "hosts.yml"
-    inventory.write_text(
-        "hypervisors: {hosts: {box: {ansible_connection: local, ansible_python_interpreter: /usr/bin/python3}}}\n"
-    )
+    inventory.write_text(json.dumps({"hypervisors": {"hosts": {"box": box}}}))
     results = tmp_path / "results"
     process = bench.start("bench", bench.SMALL, results, inventory=inventory)
     done = bench.finish(process, results, "")
     assert done.status == 0, done.output
     (run,) = results.iterdir()
     assert "host box" in (run / "table.txt").read_text()
-
-
-def test_a_host_with_python_3_9(tmp_path: Path) -> None:
-    finder = Path(__file__).with_name("python39.py")
-    found = subprocess.run([sys.executable, finder], capture_output=True, text=True, check=True)
-    python = found.stdout.strip()
-    done = bench.play("bench", {**bench.SMALL, "ansible_python_interpreter": python}, tmp_path)
-    assert done.status == 0, done.output
-    manifest = json.loads((done.results / "manifest.json").read_text())
+    manifest = json.loads((run / "manifest.json").read_text())
     assert '"version": "3.9.' in json.dumps(manifest), "another Python was used"
 
 
-def test_the_other_direction_makes_the_vswitch_the_generator(tmp_path: Path) -> None:
-    done = bench.play("bench", {**bench.SMALL, "reflect_direction": "far_end"}, tmp_path)
-    assert done.status == 0, done.output
-    assert all(set(record["cpu"]) == {"vswitch", "reflector"} for record in done.records)
-
-
-def test_two_queues_on_one_core_and_without_mergeable_buffers(tmp_path: Path) -> None:
-    variables = {**bench.SMALL, "reflect_queues": [2], "reflect_mrg_rxbuf": False, "reflect_ring_size": 512}
+def test_the_vswitch_generates_on_two_queues_and_without_mergeable_buffers(tmp_path: Path) -> None:
+    variables = {**bench.SMALL, "reflect_direction": "far_end"}
+    variables |= {"reflect_queues": [2], "reflect_mrg_rxbuf": False, "reflect_ring_size": 512}
     done = bench.play("bench", variables, tmp_path)
     assert done.status == 0, done.output
+    assert done.records
     for record in done.records:
+        assert set(record["cpu"]) == {"vswitch", "reflector"}
         assert record["observed"]["queues"] == 2
         assert record["observed"]["ring_size"] == 512
         assert "mrg_rxbuf" not in record["observed"]["features"]
@@ -97,37 +97,37 @@ def test_a_vectorized_path_that_was_not_chosen_is_no_valid_trial(tmp_path: Path)
     assert "no vectorized path was chosen" in (done.results / "table.txt").read_text()
 
 
-@pytest.mark.parametrize(
-    ("variables", "said"),
-    [
-        ({"reflect_packet_size": 64}, "reflect_packet_sizes"),
-        ({"reflect_drivers": "virtio_user_spilt"}, "virtio_user_packed"),
-        ({"reflect_packet_sizes": [60]}, "64 to 1518"),
-        ({"reflect_queues": 0}, "1 to 16"),
-        ({"reflect_forwarding_cores": "per_queue", "reflect_queues": [512]}, "1 to 16"),
-        ({"reflect_forwarding_cores": "per_queue", "reflect_queues": [16]}, "CPUs are needed"),
-        ({"reflect_vswitch_cpus": [4096]}, "names CPU 4096"),
-        ({"reflect_trials": "many"}, "1 to 1000"),
-        ({"reflect_vectorized": True}, "reflect_vectorized=true does not go with driver virtio_user_split"),
-        ({"reflect_drivers": "igb_uio", "reflect_ring_size": 128}, "Allowed: 256, 512, 1024"),
-        ({"reflect_generator": "pktgen"}, "reflect_generator=pktgen does not go with driver virtio_user_split"),
-        ({"run_id": "../elsewhere"}, "run_id"),
-    ],
-)
-def test_what_is_wrong_is_found_before_anything_starts(tmp_path: Path, variables: dict[str, object], said: str) -> None:
-    before = bench.machine()
-    done = bench.play("bench", {**bench.SMALL, **variables}, tmp_path)
-    assert done.status != 0
-    assert said in " ".join(done.output.split())
-    assert bench.machine() == before
-    assert not list(tmp_path.iterdir())
+WRONG: list[tuple[dict[str, object], str]] = [
+    ({"reflect_packet_size": 64}, "reflect_packet_sizes"),
+    ({"reflect_drivers": "virtio_user_spilt"}, "virtio_user_packed"),
+    ({"reflect_packet_sizes": [60]}, "64 to 1518"),
+    ({"reflect_queues": 0}, "1 to 16"),
+    ({"reflect_forwarding_cores": "per_queue", "reflect_queues": [512]}, "1 to 16"),
+    ({"reflect_forwarding_cores": "per_queue", "reflect_queues": [16]}, "CPUs are needed"),
+    ({"reflect_vswitch_cpus": [4096]}, "names CPU 4096"),
+    ({"reflect_trials": "many"}, "1 to 1000"),
+    ({"reflect_vectorized": True}, "reflect_vectorized=true does not go with driver virtio_user_split"),
+    ({"reflect_drivers": "igb_uio", "reflect_ring_size": 128}, "Allowed: 256, 512, 1024"),
+    ({"reflect_generator": "pktgen"}, "reflect_generator=pktgen does not go with driver virtio_user_split"),
+    ({"run_id": "../elsewhere"}, "run_id"),
+]
 
 
-def test_a_dry_run_shows_cells_and_time_and_touches_nothing(tmp_path: Path) -> None:
+def test_what_is_wrong_is_found_before_anything_starts(tmp_path: Path) -> None:
+    """All at once: none of them is to touch anything. Beside them a dry run, which shows cells and time."""
     before = bench.machine()
-    done = bench.play("bench", {"reflect_dry_run": True}, tmp_path)
-    assert done.status == 0, done.output
-    assert "24 cells, 4 launches" in done.output
+
+    def play(variables: dict[str, object]) -> bench.Done:
+        return bench.play("bench", variables, tmp_path)
+
+    asked = [{"reflect_dry_run": True}, *({**bench.SMALL, **variables} for variables, _said in WRONG)]
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        dry, *refused = pool.map(play, asked)
+    assert dry.status == 0, dry.output
+    assert "24 cells, 4 launches" in dry.output
+    for done, (variables, said) in zip(refused, WRONG, strict=True):
+        assert done.status != 0, variables
+        assert said in " ".join(done.output.split()), variables
     assert bench.machine() == before
     assert not list(tmp_path.iterdir())
 
@@ -142,17 +142,6 @@ def test_more_hugepages_than_there_is_memory(tmp_path: Path) -> None:
     done = bench.play("bench", {**bench.SMALL, "reflect_memory_mib": 262144}, tmp_path)
     assert done.status != 0
     assert re.search(r"granted|free", done.output)
-
-
-def test_the_same_run_id_resumes_and_another_definition_is_refused(tmp_path: Path) -> None:
-    first = bench.play("bench", bench.SMALL, tmp_path)
-    again = bench.play("bench", bench.SMALL, tmp_path)
-    assert (first.status, again.status) == (0, 0), again.output
-    assert again.records == first.records, "what was measured is not measured again"
-    other = bench.play("bench", {**bench.SMALL, "reflect_packet_sizes": [128]}, tmp_path)
-    assert other.status != 0
-    assert "another" in other.output or "differ" in other.output
-    assert other.records == first.records
 
 
 def test_a_testpmd_that_dies_in_a_trial_is_marked_and_the_sweep_goes_on(tmp_path: Path) -> None:
@@ -233,26 +222,38 @@ def test_two_runs_at_once(tmp_path: Path) -> None:
     assert all(record["valid"] for record in done.records)
 
 
-@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGKILL])
-def test_an_ended_controller_leaves_nothing_and_loses_nothing(tmp_path: Path, signal_number: int) -> None:
+def test_an_ended_controller_leaves_nothing_and_loses_nothing(tmp_path: Path) -> None:
+    """Interrupted, and killed when it resumes."""
     before = bench.machine()
-    variables = {**bench.SMALL, "run_id": "test", "reflect_trials": 4, "reflect_trial_seconds": 1.5}
-    process = bench.start("bench", variables, tmp_path)
+    variables = {**bench.SMALL, "run_id": "test", "reflect_trials": 6, "reflect_trial_seconds": 1.5}
     records = bench.STATE / "runs" / "test" / "reflect.jsonl"
-    bench.wait_for("the first record", records.exists)
-    os.killpg(process.pid, signal_number)
-    assert bench.finish(process, tmp_path, "test").status != 0
-    bench.wait_for("the guard", lambda: bench.machine() == before, timeout_s=15)
-    assert (bench.STATE / "guard.log").read_text().count("the controller of run test")
-    kept = len(records.read_text().splitlines())
-    assert kept >= 1
-    # The report stage shows what there is, and says that it is not all.
-    report = bench.play("report", {}, tmp_path)
-    assert report.status != 0
-    assert len(report.records) == kept
+
+    def there() -> int:
+        return len(records.read_text().splitlines()) if records.exists() else 0
+
+    for signal_number in (signal.SIGINT, signal.SIGKILL):
+        had = there()
+        told = _ended_controllers()
+        process = bench.start("bench", variables, tmp_path)
+        bench.wait_for("a record", lambda had=had: there() > had)
+        os.killpg(process.pid, signal_number)
+        assert bench.finish(process, tmp_path, "test").status != 0
+        bench.wait_for("the guard", lambda: bench.machine() == before, timeout_s=15)
+        assert _ended_controllers() > told
+        # The report stage shows what there is, and says that it is not all.
+        kept = there()
+        report = bench.play("report", {}, tmp_path)
+        assert report.status != 0
+        assert len(report.records) == kept > had
     again = bench.play("bench", variables, tmp_path)
     assert again.status == 0, again.output
-    assert len([record for record in again.records if record["valid"]]) == 4
+    assert len([record for record in again.records if record["valid"]]) == 6
+
+
+def _ended_controllers() -> int:
+    """Of how many the guard has said that they are gone."""
+    log = bench.STATE / "guard.log"
+    return log.read_text().count("the controller of run test") if log.exists() else 0
 
 
 def test_restore_undoes_a_run_whose_guard_was_killed_too(tmp_path: Path) -> None:

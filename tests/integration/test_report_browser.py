@@ -22,6 +22,8 @@ import bench
 import browser
 import pytest
 
+pytestmark = pytest.mark.apart
+
 make = SimpleNamespace(**runpy.run_path(str(bench.CHECKOUT / "tests/unit/record_factory.py")))
 
 WIDTHS = (1280, 400)

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.apart
+
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = "#!/bin/sh\necho 3.11\n"
 QEMU = "#!/bin/sh\necho QEMU emulator version {version}.0\n"

@@ -13,6 +13,8 @@ from pathlib import Path
 import bench
 import pytest
 
+pytestmark = pytest.mark.apart
+
 
 @pytest.mark.parametrize("end", ["server", "client"])
 @pytest.mark.parametrize(("version", "installs"), [("3.12", True), ("3.17", False)])

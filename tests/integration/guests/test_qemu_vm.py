@@ -25,42 +25,23 @@ import pytest
 
 HUGE = "/run/virtperf/hugepages"
 SOCKET = "/run/virtperf/test,1 'a\".sock"
-MODULES = "ansible_collections.virtperf.vhost.plugins.modules"
 QUICK = {"powerdown": 0, "quit": 5, "kill": 5}
 VM: dict[str, Any] = {"name": "guest", "accel": "tcg", "memory": {"size": "64MiB"}}
 SHARED = {"size": "64MiB", "huge_path": HUGE, "share": True}
 
 
-def task(module: str, arguments: dict[str, Any], directory: Path, *, check: bool = False) -> dict[str, Any]:
-    """The result of one module call, in a process of its own as Ansible makes it, failed or not."""
-    call = directory / "arguments.json"
-    arguments = {**arguments, "_ansible_check_mode": check, "_ansible_diff": True}
-    call.write_text(json.dumps({"ANSIBLE_MODULE_ARGS": arguments}))
-    path = f"PYTHONPATH={bench.CHECKOUT}/.venv/collections"
-    done = subprocess.run(
-        [str(bench.CHECKOUT / "tools/env"), "env", path, "python", "-m", f"{MODULES}.{module}", str(call)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.stdout.strip(), done.stderr
-    result: dict[str, Any] = json.loads(done.stdout)
-    return result
-
-
 class Vms:
     """Calls the module, each time first in check mode: what it then says has to be what happens."""
 
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
+    def __init__(self) -> None:
         self.predicted: dict[str, Any] = {}
 
     def __call__(self, state: str, *vms: dict[str, Any], **more: Any) -> dict[str, Any]:
         arguments = {"state": state, **({"vms": list(vms)} if vms else {}), "stop_limits": QUICK, **more}
         before = self.files()
-        self.predicted = task("qemu_vm", arguments, self.directory, check=True)
+        self.predicted = bench.call_module("qemu_vm", arguments, check=True)
         assert self.files() == before, "check mode changes nothing"
-        done = task("qemu_vm", arguments, self.directory)
+        done = bench.call_module("qemu_vm", arguments)
         if not done.get("failed"):
             for key in ("changed", "actions", "restart_needed", "diff"):
                 assert self.predicted.get(key) == done.get(key), key
@@ -89,8 +70,8 @@ class Vms:
 def vms(left_as_found: None, tmp_path: Path) -> Iterator[Vms]:  # restored first, then compared
     missing = [name for name in ("qemu-system-x86_64", "qemu-img", "dpdk-testpmd") if not shutil.which(name)]
     assert not missing, f"missing {missing}: run tools/setup test"
-    yield Vms(tmp_path)
-    restored = task("restore", {}, tmp_path)
+    yield Vms()
+    restored = bench.call_module("restore", {})
     assert not restored.get("failed"), restored
     assert not (bench.STATE / "qemu").exists()
     assert not qemus()
@@ -99,15 +80,15 @@ def vms(left_as_found: None, tmp_path: Path) -> Iterator[Vms]:  # restored first
 @pytest.fixture
 def hugepages(vms: Vms) -> None:
     pools = [{"size": "2M", "count": 160, "count_means": "free"}]
-    given = task("hugepages", {"pools": pools, "mounts": [{"path": HUGE, "size": "2M"}]}, vms.directory)
+    given = bench.call_module("hugepages", {"pools": pools, "mounts": [{"path": HUGE, "size": "2M"}]})
     assert not given.get("failed"), given
 
 
-def vswitch(directory: Path, path: str = "/run/virtperf/v.sock", queues: int = 1) -> None:
+def vswitch(path: str = "/run/virtperf/v.sock", queues: int = 1) -> None:
     """A testpmd that serves a vhost-user port, and waits for its guest."""
     port = {"device": "net_vhost0", "options": {"iface": path, "queues": queues}}
     instance = {"name": "vswitch", "cpus": [0], "huge_dir": HUGE, "queues": queues, "ports": [port]}
-    started = task("testpmd", {"instances": [instance]}, directory)
+    started = bench.call_module("testpmd", {"instances": [instance]})
     assert not started.get("failed"), started
 
 
@@ -263,7 +244,7 @@ class TestVhostUser:
         return {**VM, "memory": SHARED, "vhost_user": [{"socket": path, **more}]}
 
     def test_connected_with_the_queues_asked_for(self, vms: Vms) -> None:
-        vswitch(vms.directory, queues=2)
+        vswitch(queues=2)
         vm = self.vm(queues=2, rx_queue_size=1024, tx_queue_size=1024, virtio={"packed": True})
         done = vms.settled("started", vm)
         port = done["vms"][0]["ports"][0]
@@ -279,10 +260,10 @@ class TestVhostUser:
         os.kill(pid, signal.SIGKILL)
         bench.wait_for("its end", lambda: not process(pid).exists())
         arguments = {"vms": [vm], "ready_timeout": 0.5}
-        lost = task("qemu_vm", arguments, vms.directory)
+        lost = bench.call_module("qemu_vm", arguments)
         assert lost["failed"]
         assert lost["sockets"] == ["/run/virtperf/v.sock"]
-        vswitch(vms.directory, queues=2)
+        vswitch(queues=2)
         assert not vms.ok("started", vm)["changed"]
 
     def test_nobody_serves(self, vms: Vms) -> None:
@@ -304,7 +285,7 @@ class TestVhostUser:
         assert not qemus()
 
     def test_what_vhost_user_needs(self, vms: Vms) -> None:
-        vswitch(vms.directory)
+        vswitch()
         alone = vms("started", {**self.vm(), "memory": {"size": "64MiB"}})
         assert "memory.share" in alone["msg"]
         large = vms("started", {**self.vm(), "memory": {**SHARED, "size": "64GiB"}})

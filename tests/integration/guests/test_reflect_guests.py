@@ -82,26 +82,23 @@ def test_the_guest_sends_back_over_two_links(tmp_path: Path) -> None:
         )
 
 
-def test_a_vm_that_is_killed_in_a_trial(tmp_path: Path) -> None:
-    process = bench.start("bench", {**SMALL, "reflect_trials": 3, "reflect_trial_seconds": 3}, tmp_path)
-    bench.wait_for("a trial", bench.measuring, 120)
-    os.kill(json.loads((VM / "process.json").read_text())["pid"], signal.SIGKILL)
-    done = bench.finish(process, tmp_path, "test", timeout_s=180)
-    assert done.status != 0
-    assert [record["valid"] for record in done.records] == [False, True, True]
-    assert "VM reflect has died" in done.records[0]["reasons"][0]
-    assert "VM reflect has died" in (done.results / "table.txt").read_text()
-
-
-def test_a_testpmd_that_is_killed_in_the_guest(tmp_path: Path) -> None:
-    process = bench.start("bench", {**SMALL, "reflect_trials": 3, "reflect_trial_seconds": 6}, tmp_path)
+def test_a_testpmd_in_the_guest_and_then_the_vm_are_killed_in_a_trial(tmp_path: Path) -> None:
+    """Each in a cell of its own, for a cell that is interrupted twice is given up."""
+    process = bench.start("bench", {**SMALL, "reflect_packet_sizes": [64, 128], "reflect_trial_seconds": 4}, tmp_path)
     bench.wait_for("a trial", bench.measuring, 120)
     killed = in_guest("kill -9 $(cat /run/virtperf/testpmd/generator/process.json | tr -dc '0-9,' | cut -d, -f1)")
     assert killed.returncode == 0, killed.stderr
+    records = bench.STATE / "runs" / "test" / "reflect.jsonl"
+    bench.wait_for("the first cell", lambda: records.exists() and len(records.read_text().splitlines()) == 2, 120)
+    bench.wait_for("a trial of the second", bench.measuring, 60)
+    os.kill(json.loads((VM / "process.json").read_text())["pid"], signal.SIGKILL)
     done = bench.finish(process, tmp_path, "test", timeout_s=180)
     assert done.status != 0
-    assert [record["valid"] for record in done.records] == [False, True, True]
+    found = [(record["cell"]["packet_size"], record["valid"]) for record in done.records]
+    assert found == [(64, False), (64, True), (128, False), (128, True)]
     assert "testpmd generator has died" in done.records[0]["reasons"][0]
+    assert "VM reflect has died" in done.records[2]["reasons"][0]
+    assert "VM reflect has died" in (done.results / "table.txt").read_text()
 
 
 def test_a_playbook_that_is_killed_leaves_no_vm(tmp_path: Path) -> None:

@@ -111,11 +111,11 @@ def stream(guest: booted.Guest, call: InGuest) -> Iterator[Stream]:
 
 def test_a_worker_that_is_throttled_and_let_go_again(stream: Stream) -> None:
     arguments = stream.arguments(
-        {"name": "baseline", "seconds": 5},
-        {"name": "throttled", "cpu_max": "1000 1000000", "seconds": 7},
-        {"name": "recovered", "cpu_max": "max 100000", "seconds": 6},
-        {"name": "20%", "cpu_max": "20000 100000", "seconds": 5, "ladder_percent": 20},
-        {"name": "5%", "cpu_max": "5000 100000", "seconds": 5, "ladder_percent": 5},
+        {"name": "baseline", "seconds": 3},
+        {"name": "throttled", "cpu_max": "1000 1000000", "seconds": 6},
+        {"name": "recovered", "cpu_max": "max 100000", "seconds": 4.5},
+        {"name": "20%", "cpu_max": "20000 100000", "seconds": 3, "ladder_percent": 20},
+        {"name": "5%", "cpu_max": "5000 100000", "seconds": 3, "ladder_percent": 5},
     )
     assert stream.call("throttle_run", arguments, check=True)["changed"]
     result = stream.call("throttle_run", arguments)

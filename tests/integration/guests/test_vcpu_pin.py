@@ -19,6 +19,8 @@ import bench
 import pytest
 from calls import apart, call
 
+pytestmark = pytest.mark.apart
+
 CPUS = sorted(os.sched_getaffinity(0))
 FIRST, SECOND = str(CPUS[0]), str(CPUS[-1])
 ALL = f"{FIRST},{SECOND}"

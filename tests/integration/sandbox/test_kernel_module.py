@@ -25,8 +25,9 @@ ip tuntap add mode tap name km0
 qemu-system-x86_64 -name guest=kmx -machine q35 -accel tcg -m 64 -nodefaults -display none -S -daemonize \
   -netdev tap,id=a,ifname=km0,script=no,downscript=no,vhost=on -device virtio-net-pci,netdev=a -pidfile /run/kmx.pid
 """
-QEMU_ENDS = "test -e /run/kmx.pid && kill $(cat /run/kmx.pid); sleep 1; ip link del km0; modprobe -r vhost_vsock \
-  vhost_net vhost; modprobe vhost_net; modprobe vhost_vsock"
+# QEMU removes the file when it ends.
+END = "pid=$(cat /run/kmx.pid) && kill $pid && timeout 10 tail -s 0.1 --pid=$pid -f /dev/null"
+QEMU_ENDS = f"{END}; ip link del km0; modprobe -r vhost_vsock vhost_net vhost; modprobe vhost_net; modprobe vhost_vsock"
 GRUB = """
 printf '#!/bin/sh\\ntouch /run/grub-ran\\n' >/usr/local/bin/update-grub
 chmod 755 /usr/local/bin/update-grub
@@ -83,7 +84,7 @@ def test_workers_of_either_kind_are_had_by_loading_vhost_anew(tmp_path: Path, sa
         shell("qemu", QEMU),
         plain("info", "vhost_info"),
         call("refused", vhost(True), fails=True),
-        shell("end", "kill $(cat /run/kmx.pid); sleep 1"),
+        shell("end", END),
         plain("restored", "restore"),
         snapshot("after"),
         plain("once_more", "restore"),

@@ -16,6 +16,6 @@ from a_sandbox import ACCESS
 def test_a_scenario(sandbox: float, scenario: str) -> None:
     before = set(ACCESS.parent.rglob("*"))
     command = [str(bench.CHECKOUT / "tools/env"), "molecule", "test", "--scenario-name", scenario]
-    done = subprocess.run(command, cwd=bench.CHECKOUT, capture_output=True, text=True, check=False, timeout=600)
+    done = subprocess.run(command, cwd=bench.CHECKOUT, capture_output=True, text=True, check=False, timeout=900)
     assert done.returncode == 0, done.stdout + done.stderr
     assert set(ACCESS.parent.rglob("*")) <= before

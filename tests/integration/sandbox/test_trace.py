@@ -36,13 +36,16 @@ qemu-img create -q -f qcow2 -F raw -b /dev/vdb /run/trx.qcow2
   -netdev tap,id=a,ifname=tr0,script=no,downscript=no,vhost=on -device virtio-net-pci,netdev=a \\
   >/run/trx.console 2>&1 &
 for second in $(seq 90); do
-  if grep -q 'Server listening' /run/trx.console; then exit 0; fi
+  if grep -q 'Server listening' /run/trx.console; then cat /run/trx.pid; exit 0; fi
   sleep 0.5
 done
 tail -n 30 /run/trx.console
 exit 1
 """
-ENDS = "kill $(cat /run/trx.pid) $(cat /run/trx.typist); sleep 1; ip link del tr0; rm -f /run/trx.*"
+ENDS = (
+    "pid=$(cat /run/trx.pid); kill $pid $(cat /run/trx.typist); timeout 10 tail -s 0.1 --pid=$pid -f /dev/null;"
+    " ip link del tr0; rm -rf /run/trx.* /var/lib/virtperf/runs/trace"
+)
 RECORDS = "import json,sys; print(json.dumps([json.loads(line) for line in open(sys.argv[1])]))"
 
 
@@ -54,7 +57,7 @@ def measure(**changes: Any) -> dict[str, Any]:
     worker = {
         "label": "trx/worker",
         "role": "worker",
-        "pid": "{{ pid.stdout | int }}",
+        "pid": "{{ begins.stdout | int }}",
         "tid": "{{ grouped.workers[0].tid }}",
     }
     given = {
@@ -90,7 +93,6 @@ def test_what_the_kernel_shows_of_a_worker_phase_by_phase(tmp_path: Path, sandbo
     cgroup = {"cgroup": "vhost-toplevel/the-vhost-killer", "vms": [{"name": "trx"}], "cpu_max": "max"}
     tasks = [
         shell("begins", BEGINS),
-        shell("pid", "cat /run/trx.pid"),
         {"name": "grouped", "virtperf.vhost.vhost_cgroup": cgroup, "register": "grouped"},
         measure(),
         {
@@ -103,7 +105,6 @@ def test_what_the_kernel_shows_of_a_worker_phase_by_phase(tmp_path: Path, sandbo
     last = [
         shell("ends", ENDS),
         {"name": "restored", "virtperf.vhost.restore": {}},
-        shell("gone", "rm -rf /var/lib/virtperf/runs/trace"),
     ]
     got = run(tmp_path, tasks, last)
     assert (got["measured"]["trials"], got["measured"]["invalid"], got["measured"]["reasons"]) == (3, 0, [])

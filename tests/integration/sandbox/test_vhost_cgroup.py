@@ -29,7 +29,6 @@ modprobe vhost_vsock
 # Two interfaces, one of them of two queues, and a vhost-vsock whose worker is called as the others are. The worker of
 # the first is pinned.
 QEMU = """
-set -e
 ip tuntap add mode tap name cg0
 ip tuntap add mode tap multi_queue name cg1
 qemu-system-x86_64 -name guest=cgx -machine q35 -accel tcg -m 64 -nodefaults -display none -S -daemonize \
@@ -38,9 +37,11 @@ qemu-system-x86_64 -name guest=cgx -machine q35 -accel tcg -m 64 -nodefaults -di
   -device vhost-vsock-pci,guest-cid=9 -pidfile /run/cgx.pid
 taskset -pc 1 $(ps -eLo lwp,comm | awk '$2 ~ /^vhost-/ {print $1}' | head -n 1)
 """
-QEMU_ENDS = "kill $(cat /run/cgx.pid); sleep 1; ip link del cg0; ip link del cg1"
+QEMU_ENDS = (
+    "pid=$(cat /run/cgx.pid); kill $pid; timeout 10 tail -s 0.1 --pid=$pid -f /dev/null;"
+    " ip link del cg0; ip link del cg1"
+)
 LIBVIRT = """
-set -e
 cat >/run/cgx.xml <<X
 <domain type='kvm'><name>cgx</name><memory unit='MiB'>64</memory><vcpu>1</vcpu>
 <os><type arch='x86_64' machine='q35'>hvm</type></os><devices><emulator>/usr/bin/qemu-system-x86_64</emulator>
@@ -109,8 +110,8 @@ def test_predicted_done_idempotent_and_undone_in_both_ways(
     tmp_path: Path, sandbox: float, mode: str, begins: str, ends: str, layout: str, kind: str
 ) -> None:
     tasks = [
-        shell("mode", MODE.format(mode=mode)),
-        shell("begins", begins),
+        # In one: a task takes more than a second there.
+        shell("begins", MODE.format(mode=mode) + begins),
         snapshot("before"),
         call("predicted", check=True),
         call("done"),
@@ -155,7 +156,8 @@ def test_what_cannot_be_had(tmp_path: Path, sandbox: float) -> None:
         "interface": ({"vms": [{"name": "cgx", "interface": "eth0"}]}, "its taps are cg0, cg1"),
     }
     calls = [{**call(name, **given), "ignore_errors": True} for name, (given, _message) in refusals.items()]
-    tasks = [shell("mode", MODE.format(mode="Y")), shell("begins", QEMU), snapshot("before"), *calls, snapshot("after")]
+    begins = shell("begins", MODE.format(mode="Y") + QEMU)
+    tasks = [begins, snapshot("before"), *calls, snapshot("after")]
     got = run(tmp_path, tasks, [shell("ends", QEMU_ENDS)])
     for name, (_given, message) in refusals.items():
         assert got[name]["failed"], name

@@ -98,7 +98,8 @@ def test_nothing_to_remove_needs_no_libvirt(run: Run, libvirtd: Libvirtd) -> Non
 
 def test_only_those_named_are_removed(run: Run, libvirtd: Libvirtd) -> None:
     run(domains=[libvirtd.request("a"), libvirtd.request("b")])
-    assert run(state="absent", domains=[{"name": "a"}])["stopped"] == {"a": "destroy"}
+    removed = run(state="absent", domains=[{"name": "a"}], stop_limits={"powerdown": 0})
+    assert removed["stopped"] == {"a": "destroy"}
     assert [domain.name() for domain in libvirtd.domains] == ["b"]
 
 

@@ -189,7 +189,8 @@ def test_an_override_left_by_others_is_cleared(host: PciHost, system: FakeSystem
     assert state(host)[NIC] == ("virtio-pci", UIO)
 
 
-def test_one_that_had_no_driver(host: PciHost, system: FakeSystem) -> None:
+def test_one_that_had_no_driver(host: PciHost, system: FakeSystem, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bind, "_INTERFACE_PATIENCE_S", 0.05)
     host.bus.write(f"{host.sys}/bus/pci/devices/{NIC}/driver/unbind", NIC)
     done = ensure(host, to(UIO, NIC), system=system)
     assert done["actions"][-1] == f"{NIC}: from no driver to {UIO}"

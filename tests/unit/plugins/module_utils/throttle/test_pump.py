@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.virtperf.vhost.plugins.module_utils.errors import VirtperfError
+from ansible_collections.virtperf.vhost.plugins.module_utils.throttle import pump as pump_module
 from ansible_collections.virtperf.vhost.plugins.module_utils.throttle.pump import Pump, leashed
 
 
@@ -68,7 +69,8 @@ def test_its_status_and_last_words_are_known() -> None:
         assert quiet.last_words() == "all I say"
 
 
-def test_who_does_not_end_with_its_leash_is_killed() -> None:
+def test_who_does_not_end_with_its_leash_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pump_module, "_PATIENCE_S", 0.2)
     with Pump() as pump:
         stubborn = pump.start("stubborn", ["sh", "-c", "echo $$; trap '' TERM; while :; do sleep 1; done"])
         while not stubborn.lines:
