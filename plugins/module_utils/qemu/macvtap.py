@@ -60,7 +60,7 @@ def opened(host: Host, definition: Definition) -> Iterator[dict[str, tuple[int, 
         for port in definition.ports():
             if isinstance(port.backend, Tap) and port.backend.macvtap:
                 path = device(host, port.backend.ifname)
-                found[port.key] = tuple(_open(definition, port.backend, path, stack) for _ in range(port.queues))
+                found[port.key] = tuple(_open(definition, port.backend, path, stack) for _queue in range(port.queues))
         yield found
 
 

@@ -80,7 +80,7 @@ def main() -> None:
     try:
         json.dump(measure(address, int(port), float(at_s), float(seconds)), sys.stdout)
     except OSError as error:
-        sys.exit(f"{address} port {port}: {error}")
+        raise SystemExit(f"{address} port {port}: {error}") from error
 
 
 if __name__ == "__main__":

@@ -1,0 +1,53 @@
+# Copyright: (c) 2026, the virtperf.vhost authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Do guest and hypervisor count the same? Kicks and interrupts of a run of the study knobs, by both.
+
+A guest's kicks are the hypervisor's exits for MMIO (virtio's notify registers), its interrupts what KVM was told to
+inject (kvm_msi_set_irq); where one comes while another waits to be taken, the guest sees but one.
+
+tools/env python benchmarks/second_source.py results/<run_id>
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+# Fewer a second than this are not compared.
+FEWEST = 20.0
+PLAIN = {"vhost": "on", "event_idx": "on", "vectors": "default"}
+
+
+def main() -> None:
+    """A line for each counter and workload."""
+    ratios: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for line in Path(sys.argv[1], "trials.jsonl").read_text().splitlines():
+        record = json.loads(line)
+        settings = record["asked"].get("settings", {})
+        if record["valid"] and all(settings.get(name) == level for name, level in PLAIN.items()):
+            for name, here, there in counted(record["counters"]):
+                if there > FEWEST:
+                    ratios[name, record["cell"]["workload"]].append(here / there)
+    for (name, workload), found in sorted(ratios.items()):
+        print(
+            f"{name}, guest / hypervisor, {workload}: {statistics.median(found):.3f}"
+            f" ({min(found):.2f} to {max(found):.2f}, {len(found)} trials)"
+        )
+
+
+def counted(counters: dict[str, Any]) -> Iterator[tuple[str, float, float]]:
+    """Kicks and interrupts a second, as the guest and as the hypervisor have them."""
+    guest, host, seconds = counters["guest"], counters["host"], counters["seconds"]
+    kicks = guest["ethtool"]["tx_kicks"] + guest["ethtool"]["rx_kicks"]
+    yield "kicks", kicks / seconds["guest"], host.get("mmio", 0) / seconds["host"]
+    yield "interrupts", sum(guest["interrupts"].values()) / seconds["guest"], host.get("msi", 0) / seconds["host"]
+
+
+if __name__ == "__main__":
+    main()
