@@ -17,23 +17,12 @@ from typing import Any
 import bench
 import pytest
 
-pytestmark = pytest.mark.apart
-
 MODULE = "ansible_collections.virtperf.vhost.plugins.modules.guest_image"
 NEEDED = ("mmdebstrap", "mkfs.ext4", "debugfs", "qemu-img")
 
 
 @pytest.fixture(autouse=True)
-def left_alone() -> Iterator[None]:
-    """This machine is as it was, but for processes, which may be of tests beside this one: see ``builders``."""
-    before = {what: found for what, found in bench.machine().items() if what != "processes"}
-    yield
-    after = bench.machine()
-    assert {what: after[what] for what in before} == before
-
-
-@pytest.fixture(autouse=True)
-def programs() -> None:
+def programs(left_as_found: None) -> None:
     path = f"{os.environ['PATH']}:/usr/sbin:/sbin"
     missing = [name for name in NEEDED if not any(Path(place, name).exists() for place in path.split(":"))]
     assert not missing, f"missing {missing}: apt-get install mmdebstrap e2fsprogs qemu-utils"
