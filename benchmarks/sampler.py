@@ -22,6 +22,8 @@ from pathlib import Path
 
 import lab
 
+sys.path.insert(0, str(lab.ROOT / ".venv/collections"))
+
 from ansible_collections.virtperf.vhost.plugins.module_utils.host import Host
 from ansible_collections.virtperf.vhost.plugins.module_utils.sampler import series
 from ansible_collections.virtperf.vhost.plugins.module_utils.sampler.loop import Sampler
