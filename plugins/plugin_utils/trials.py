@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from operator import attrgetter
-from typing import Any
+from typing import Any, TypeVar
 
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.records import Record, cell_key
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.wanted import WantedCell
@@ -82,6 +82,9 @@ class JudgedCell(CellTrials):
     verdict: Verdict
 
 
+Judged = TypeVar("Judged", bound=JudgedCell)
+
+
 @dataclass(slots=True)
 class _Trials:
     """Records of a cell while they are being sorted."""
@@ -123,6 +126,19 @@ def _cell(wanted: WantedCell, trials: _Trials) -> CellTrials:
         superseded=valid[:surplus],
         invalid=trials.invalid,
     )
+
+
+def judged_by(kind: type[Judged], cell: CellTrials, metric: str) -> Judged:
+    """The cell with the verdict of its trials: the one in the middle by a metric speaks for those that agree.
+
+    Trials may lie far apart (what is left of a stream that is nearly stopped does) and agree on what limits them.
+    """
+    if cell.counted:
+        ordered = sorted(cell.counted, key=lambda record: record.metric(metric) or 0.0)
+        verdict = spoken_for(cell.counted, ordered[(len(ordered) - 1) // 2])
+    else:
+        verdict = without_trials(cell)
+    return kind(**{part.name: getattr(cell, part.name) for part in fields(cell)}, verdict=verdict)
 
 
 def without_trials(cell: CellTrials) -> Verdict:

@@ -16,9 +16,7 @@ from ansible_collections.virtperf.vhost.plugins.plugin_utils.records import Reco
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.trials import (
     CellTrials,
     JudgedCell,
-    Verdict,
-    spoken_for,
-    without_trials,
+    judged_by,
 )
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.wording import level
 
@@ -138,25 +136,7 @@ def lay_out_consolidations(cells: Iterable[CellTrials]) -> list[Consolidation]:
 
 
 def _summarise(cell: CellTrials) -> PolicyCell:
-    return PolicyCell(
-        host=cell.host,
-        study=cell.study,
-        cell=cell.cell,
-        wanted=cell.wanted,
-        skipped=cell.skipped,
-        counted=cell.counted,
-        superseded=cell.superseded,
-        invalid=cell.invalid,
-        verdict=_judge(cell),
-    )
-
-
-def _judge(cell: CellTrials) -> Verdict:
-    if not cell.counted:
-        return without_trials(cell)
-    name = rate_metric(level(cell.cell["workload"]))
-    ordered = sorted(cell.counted, key=lambda record: record.metric(name) or 0.0)
-    return spoken_for(cell.counted, ordered[(len(ordered) - 1) // 2])
+    return judged_by(PolicyCell, cell, rate_metric(level(cell.cell["workload"])))
 
 
 def _curves(cells: Sequence[PolicyCell]) -> list[Curves]:

@@ -19,9 +19,7 @@ from ansible_collections.virtperf.vhost.plugins.plugin_utils.records import Reco
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.trials import (
     CellTrials,
     JudgedCell,
-    Verdict,
-    spoken_for,
-    without_trials,
+    judged_by,
 )
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.wording import level
 
@@ -143,26 +141,7 @@ def baseline_level(knob: str, levels: Sequence[str]) -> str:
 
 
 def _summarise(cell: CellTrials) -> KnobCell:
-    return KnobCell(
-        host=cell.host,
-        study=cell.study,
-        cell=cell.cell,
-        wanted=cell.wanted,
-        skipped=cell.skipped,
-        counted=cell.counted,
-        superseded=cell.superseded,
-        invalid=cell.invalid,
-        verdict=_judge(cell),
-    )
-
-
-def _judge(cell: CellTrials) -> Verdict:
-    """That of its trials: the one in the middle by what its workload is about speaks for those that agree."""
-    if not cell.counted:
-        return without_trials(cell)
-    name = primary(level(cell.cell["workload"]))
-    ordered = sorted(cell.counted, key=lambda record: record.metric(name) or 0.0)
-    return spoken_for(cell.counted, ordered[(len(ordered) - 1) // 2])
+    return judged_by(KnobCell, cell, primary(level(cell.cell["workload"])))
 
 
 def _compare(cells: Sequence[KnobCell]) -> list[Comparison]:

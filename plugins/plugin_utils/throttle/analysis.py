@@ -17,9 +17,7 @@ from ansible_collections.virtperf.vhost.plugins.plugin_utils.records import Reco
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.trials import (
     CellTrials,
     JudgedCell,
-    Verdict,
-    spoken_for,
-    without_trials,
+    judged_by,
 )
 from ansible_collections.virtperf.vhost.plugins.plugin_utils.wording import level, timeline_label
 
@@ -164,25 +162,7 @@ def lay_out_timelines(cells: Iterable[CellTrials]) -> list[Timelines]:
 
 
 def _summarise(cell: CellTrials) -> PhaseSummary:
-    return PhaseSummary(
-        host=cell.host,
-        study=cell.study,
-        cell=cell.cell,
-        wanted=cell.wanted,
-        skipped=cell.skipped,
-        counted=cell.counted,
-        superseded=cell.superseded,
-        invalid=cell.invalid,
-        verdict=_judge(cell),
-    )
-
-
-def _judge(cell: CellTrials) -> Verdict:
-    """Trials may lie far apart (what is left of a stream that is nearly stopped does) and agree on what stops it."""
-    if not cell.counted:
-        return without_trials(cell)
-    ordered = sorted(cell.counted, key=lambda record: record.metric(RATE) or 0.0)
-    return spoken_for(cell.counted, ordered[(len(ordered) - 1) // 2])
+    return judged_by(PhaseSummary, cell, RATE)
 
 
 def _runs(phases: Sequence[PhaseSummary]) -> list[TimelineRun]:
