@@ -141,7 +141,9 @@ def test_it_makes_packets_that_come_back(lab: Lab, driver: str) -> None:
     end = lab.far_end(driver, "generator")
     setup = end.setup()
     assert (setup["driver"], setup["rx_queues"], setup["tx_queues"]) == (driver, 1, 1)
-    assert (setup["ring_sizes"], setup["link_up"], setup["cpus"]) == ([256], True, [1])
+    assert (setup["link_up"], setup["cpus"]) == (True, [1])
+    # QEMU's default: 256, and 1024 from 10.0.13 on.
+    assert setup["ring_sizes"] in ([256], [1024])
     for size in (64, 1024):
         end.offer(size, forwarding=False)
         end.offer(size, forwarding=True)
