@@ -152,7 +152,6 @@ class TestGenerator:
         end = machine.start()
         end.offer(64, forwarding=True)
         machine.kernel.stopped.set()
-        machine.kernel.stopped.clear()
         assert _soon(lambda: not end.is_running())
         assert "pkts-sofar" in end.died().found
         end.stop()
