@@ -191,6 +191,7 @@ def _of_vm(setup: Setup, counts: Counts, name: str, pid: int) -> dict[str, Any]:
         "exits": exits if counts.has("exits") else None,
         "mmio": sum(counts.maps.get(figure, {}).get((pid,), 0) for figure in doors) if doors else None,
         "msi": msi if counts.has("msi") else None,
+        "injected": counts.maps.get("injected", {}).get((pid,), 0) if counts.has("injected") else None,
     }
 
 
@@ -201,7 +202,7 @@ def _of_threads(counts: Counts, figure: str, tids: Iterable[int]) -> int | None:
 def _absent(setup: Setup, taken: Taken, nic: Grown | None) -> dict[str, str]:
     """Why counters are missing, by their names in records."""
     counts = taken.counts
-    absent = {name: counts.absent[name] for name in ("exits", "msi", "signals") if name in counts.absent}
+    absent = {name: counts.absent[name] for name in ("exits", "msi", "injected", "signals") if name in counts.absent}
     kicks = counts.absent.get("tx_kicks") or counts.absent.get("rx_kicks")
     if kicks:
         absent["kicks"] = kicks

@@ -18,7 +18,7 @@ from ansible_collections.virtperf.vhost.plugins.module_utils.kernel_module.syste
 from ansible_collections.virtperf.vhost.plugins.module_utils.qemu import accel
 
 # What shows a guest's kicks and interrupts on the host. There are no tracepoints of vhost's own.
-_TRACEPOINTS = ("kvm_exit", "kvm_pio", "kvm_mmio", "kvm_fast_mmio", "kvm_msi_set_irq")
+_TRACEPOINTS = ("kvm_exit", "kvm_pio", "kvm_mmio", "kvm_fast_mmio", "kvm_msi_set_irq", "kvm_inj_virq")
 
 
 def kvm(*, probe: bool, device: str = "/dev/kvm") -> dict[str, Any]:

@@ -36,7 +36,7 @@ _KNOBS = (
         "What does it gain to serve the guest's queues in the host's kernel, and not in QEMU?",
         "QEMU's tap (vhost=)",
         {"on": Parts(tap={"vhost": True}), "off": Parts(tap={"vhost": False})},
-        (_OUT, "tcp_rr"),
+        (_OUT, _IN, "tcp_rr"),
     ),
     Knob(
         "mrg_rxbuf",

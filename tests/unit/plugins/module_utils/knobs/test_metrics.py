@@ -87,6 +87,7 @@ def taken(**changes: Any) -> Taken:
                 "fast_mmio": {(4711,): 20},
                 "pio": {},
                 "msi": {(4711, 4730): 900, (4811, 4890): 33, (4711, 4711): 1},
+                "injected": {(4711,): 870, (4811,): 30},
                 "tx_kicks": {(4730,): 450},
                 "rx_kicks": {(4730,): 50},
                 "signals": {(4730,): 910},
@@ -133,8 +134,8 @@ def test_what_the_hypervisor_counted() -> None:
     host = counters["host"]
     assert host["exits"] == {"npf": 4000, "hlt": 1000}
     assert (host["mmio"], host["kicks"], host["tx_kicks"], host["rx_kicks"]) == (520, 500, 450, 50)
-    assert (host["msi"], host["signals"]) == (901, 910)
-    assert host["by_vm"]["vm2"] == {"exits": {"hlt": 77}, "mmio": 9, "msi": 33}
+    assert (host["msi"], host["injected"], host["signals"]) == (901, 870, 910)
+    assert host["by_vm"]["vm2"] == {"exits": {"hlt": 77}, "mmio": 9, "msi": 33, "injected": 30}
     assert counters["guest"]["interrupts"]["input.0"] == 600
     assert counters["guest"]["ethtool"]["tx0_kicks"] == 400
     assert counters["seconds"] == {"guest": 2.0, "host": 2.5}
@@ -181,14 +182,15 @@ def test_requests_of_a_netperf_that_says_nothing_in_between() -> None:
 
 def test_what_was_not_counted_is_none_and_says_why() -> None:
     absent = dict.fromkeys(
-        ("exits", "mmio", "fast_mmio", "pio", "msi", "tx_kicks", "rx_kicks", "signals"), "no bpftrace"
+        ("exits", "mmio", "fast_mmio", "pio", "msi", "injected", "tx_kicks", "rx_kicks", "signals"), "no bpftrace"
     )
     found = of(taken(counts=Counts(2.0, absent=absent)))
     assert found.metrics["exits_per_packet"] is None
     assert found.metrics["tx_kicks_per_packet"] == pytest.approx(500 / 8000), "the guest's own are there"
     host = found.counters["host"]
-    assert [host[name] for name in ("exits", "mmio", "kicks", "msi", "signals")] == [None] * 5
-    assert found.counters["absent"] == dict.fromkeys(("exits", "msi", "signals", "kicks", "mmio"), "no bpftrace")
+    assert [host[name] for name in ("exits", "mmio", "kicks", "msi", "injected", "signals")] == [None] * 6
+    names = ("exits", "msi", "injected", "signals", "kicks", "mmio")
+    assert found.counters["absent"] == dict.fromkeys(names, "no bpftrace")
 
 
 def test_a_guest_that_tells_little() -> None:

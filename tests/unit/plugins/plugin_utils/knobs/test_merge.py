@@ -41,7 +41,7 @@ def test_one_host_s_is_its_own() -> None:
 def test_hosts_with_other_knobs() -> None:
     merged = merge({"a": definition(knobs_names="csum"), "b": definition(knobs_names="csum,vhost=off")})
     assert list(merged["baselines"]) == ["csum", "vhost"]
-    assert list(merged["workloads"]) == ["tcp_to_host_64k", "tcp_out_64k", "tcp_rr"]
+    assert list(merged["workloads"]) == ["tcp_to_host_64k", "tcp_out_64k", "tcp_from_host_64k", "tcp_rr"]
     assert {(host, cell) for host, cell, _reason in skipped(merged, "a", "b")} == {
         ("a", "vhost=on"),
         ("a", "vhost=off"),

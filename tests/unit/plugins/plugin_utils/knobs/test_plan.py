@@ -43,7 +43,7 @@ def test_the_default_is_all_of_the_table_in_less_than_25_minutes() -> None:
         assert sorted(trial["trial"] for trial in trials if trial["cell"] == cell) == [1, 2, 3, 4, 5]
     assert len(trials) == 5 * len(study["definition"]["cells"])
     assert 3 * 75 + len(trials) * (1 + 0.5 + 0.7) < study["seconds"] < 25 * 60
-    assert study["lines"][-1] == f"325 trials in 3 boots, about {study['seconds']:.0f} s"
+    assert study["lines"][-1] == f"335 trials in 3 boots, about {study['seconds']:.0f} s"
 
 
 def test_what_is_gone_is_told_and_not_measured() -> None:
@@ -72,6 +72,7 @@ def test_the_definition_has_all_that_decides_how_a_trial_is_taken() -> None:
             {"knob": knob, "level": level, "workload": workload}
             for knob, workload, levels in (
                 ("vhost", "tcp_out_64k", ("on", "off")),
+                ("vhost", "tcp_from_host_64k", ("on", "off")),
                 ("vhost", "tcp_rr", ("on", "off")),
                 ("poll_us", "tcp_rr", ("0", "50")),
                 ("poll_us", "udp_out", ("0", "50")),
@@ -87,6 +88,13 @@ def test_the_definition_has_all_that_decides_how_a_trial_is_taken() -> None:
                 "kind": "iperf3",
                 "from": "dut",
                 "to": "peer",
+                "message_bytes": 65536,
+            },
+            "tcp_from_host_64k": {
+                "name": "tcp_from_host_64k",
+                "kind": "iperf3",
+                "from": "host",
+                "to": "dut",
                 "message_bytes": 65536,
             },
             "udp_out": {
