@@ -14,7 +14,7 @@ help:
 	@echo 'make sandbox-up     start a hypervisor in a VM of this machine; sandbox-down removes it'
 	@echo 'make sandbox-bench  measure on that hypervisor'
 	@echo 'make test       all tests; sets up what is missing'
-	@echo 'make test-sandbox   tests in the sandbox, another twenty minutes where it is emulated'
+	@echo 'make test-sandbox   all tests in the sandbox, the long ones too: half an hour where it is emulated'
 	@echo 'make check      the quick part of it: lint, types, unit tests'
 	@echo 'make clean      remove what the targets made, except results/'
 	@echo
@@ -65,10 +65,9 @@ test: lint
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync ansible-lint sanity
 	$(PYTEST_SHARED) tests/unit
 	$(PYTEST_SHARED) --dist=loadfile -m apart tests/integration
-	tools/env pytest -m 'not apart' tests/integration --ignore=tests/integration/sandbox
+	tools/env pytest -m 'not apart and not long' tests/integration
 
-# Not part of `make test`, which is to take half an hour at most: a hypervisor in a VM, and guests in it. A sandbox that is up
-# is in their way.
+# The long ones are no part of `make test`, which is to take half an hour at most. A sandbox that is up is in their way.
 test-sandbox:
 	@tools/setup test
 	tools/env pytest tests/integration/sandbox

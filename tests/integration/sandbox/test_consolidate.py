@@ -12,6 +12,8 @@ from typing import Any
 import a_run
 import pytest
 
+pytestmark = pytest.mark.long
+
 RUN = "consolidate-test"
 COUNTS = [1, 2]
 POLICIES = ["baseline", "sidecore", "sidecore_poll"]

@@ -8,7 +8,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 from a_sandbox import run
+
+pytestmark = pytest.mark.long
 
 FORK = "fork_from_owner_default"
 # As they come by themselves.

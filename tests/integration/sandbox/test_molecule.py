@@ -11,6 +11,8 @@ import bench
 import pytest
 from a_sandbox import ACCESS
 
+pytestmark = pytest.mark.long
+
 
 @pytest.mark.parametrize("scenario", ["guests", "throttle"])
 def test_a_scenario(sandbox: float, scenario: str) -> None:

@@ -9,7 +9,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 from a_sandbox import run
+
+pytestmark = pytest.mark.long
 
 LIMIT = "1000 1000000"
 ADDRESS = "192.0.2.9"

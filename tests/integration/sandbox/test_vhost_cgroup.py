@@ -42,16 +42,16 @@ QEMU_ENDS = (
     " ip link del cg0; ip link del cg1"
 )
 LIBVIRT = """
-cat >/run/cgx.xml <<X
-<domain type='kvm'><name>cgx</name><memory unit='MiB'>64</memory><vcpu>1</vcpu>
+cat >/run/cgl.xml <<X
+<domain type='kvm'><name>cgl</name><memory unit='MiB'>64</memory><vcpu>1</vcpu>
 <os><type arch='x86_64' machine='q35'>hvm</type></os><devices><emulator>/usr/bin/qemu-system-x86_64</emulator>
-<interface type='ethernet'><target dev='cg0'/><model type='virtio'/><driver name='vhost'/></interface>
-<interface type='ethernet'><target dev='cg1'/><model type='virtio'/><driver name='vhost' queues='2'/></interface>
+<interface type='ethernet'><target dev='cg2'/><model type='virtio'/><driver name='vhost'/></interface>
+<interface type='ethernet'><target dev='cg3'/><model type='virtio'/><driver name='vhost' queues='2'/></interface>
 </devices></domain>
 X
-virsh create --paused /run/cgx.xml
+virsh create --paused /run/cgl.xml
 """
-LIBVIRT_ENDS = "virsh destroy cgx"
+LIBVIRT_ENDS = "virsh destroy cgl"
 # Every file of the tree by name, those that a change of ours could touch with their text, and where every thread of a
 # VM is and may run. In one line, sorted.
 SNAPSHOT = """
@@ -86,7 +86,7 @@ def snapshot(name: str) -> dict[str, Any]:
 
 
 def call(name: str, *, check: bool = False, **arguments: Any) -> dict[str, Any]:
-    given = {"cgroup": CGROUP, "vms": [{"name": "cgx"}], "cpu_max": LIMIT, **arguments}
+    given = {"cgroup": CGROUP, "vms": [{"name": "cgx"}, {"name": "cgl"}], "cpu_max": LIMIT, **arguments}
     return {
         "name": name,
         "virtperf.vhost.vhost_cgroup": given,
@@ -96,22 +96,26 @@ def call(name: str, *, check: bool = False, **arguments: Any) -> dict[str, Any]:
     }
 
 
+def place(path: str) -> str:
+    """Of a group in a scope of libvirt's only that: the scope's name has a number."""
+    return "libvirt" if path.endswith("/libvirt/the-vhost-killer") else path
+
+
 @pytest.mark.parametrize(
-    ("mode", "begins", "ends", "layout", "kind"),
+    ("mode", "layouts", "kinds"),
     [
-        ("Y", QEMU, QEMU_ENDS, "qemu-thread", "threaded"),
-        ("N", QEMU, QEMU_ENDS, "kthread", "domain"),
-        ("Y", LIBVIRT, LIBVIRT_ENDS, "libvirt", "threaded"),
-        ("N", LIBVIRT, LIBVIRT_ENDS, "kthread", "domain"),
+        ("Y", {"qemu-thread", "libvirt"}, {f"/{CGROUP}": "threaded", "libvirt": "threaded"}),
+        ("N", {"kthread"}, {f"/{CGROUP}": "domain"}),
     ],
-    ids=["thread of QEMU", "kernel thread", "libvirt", "kernel thread of libvirt's"],
+    ids=["threads of QEMU", "kernel threads"],
 )
 def test_predicted_done_idempotent_and_undone_in_both_ways(
-    tmp_path: Path, sandbox: float, mode: str, begins: str, ends: str, layout: str, kind: str
+    tmp_path: Path, sandbox: float, mode: str, layouts: set[str], kinds: dict[str, str]
 ) -> None:
+    """One VM by QEMU alone and one of libvirt's, in one call: each worker goes where one of its kind can go."""
     tasks = [
         # In one: a task takes more than a second there.
-        shell("begins", MODE.format(mode=mode) + begins),
+        shell("begins", MODE.format(mode=mode) + QEMU + LIBVIRT),
         snapshot("before"),
         call("predicted", check=True),
         call("done"),
@@ -123,21 +127,21 @@ def test_predicted_done_idempotent_and_undone_in_both_ways(
         {"name": "restored", "virtperf.vhost.restore": {}, "register": "restored"},
         snapshot("after"),
     ]
-    got = run(tmp_path, tasks, [shell("ends", ends)])
+    got = run(tmp_path, tasks, [shell("ends", f"{QEMU_ENDS}; {LIBVIRT_ENDS}")])
     for predicted, done in (("predicted", "done"), ("foreseen", "absent")):
         for key in ("changed", "actions", "groups", "workers", "diff"):
             assert got[predicted][key] == got[done][key], (done, key)
     assert not got["again"]["changed"]
-    (group,) = got["done"]["groups"]
-    assert (group["type"], group["cpu_max"]) == (kind, LIMIT)
-    assert [(w["interface"], w["layout"], w["cgroup"]) for w in got["again"]["workers"]] == [
-        (interface, layout, group["path"]) for interface in ("cg0", "cg1", "cg1")
-    ]
-    if layout == "libvirt":
-        assert group["path"].endswith("/libvirt/the-vhost-killer")
-    else:
-        assert group["path"] == f"/{CGROUP}"
-    assert got["once_more"]["groups"][0]["cpus_effective"] == "0"
+    groups = {group["path"]: group for group in got["done"]["groups"]}
+    assert {place(path): group["type"] for path, group in groups.items()} == kinds
+    assert {group["cpu_max"] for group in groups.values()} == {LIMIT}
+    workers = got["again"]["workers"]
+    assert [worker["interface"] for worker in workers] == ["cg0", "cg1", "cg1", "cg2", "cg3", "cg3"]
+    assert {worker["layout"] for worker in workers} == layouts
+    for worker in workers:
+        assert worker["cgroup"] in groups
+        assert place(worker["cgroup"]) == ("libvirt" if worker["layout"] == "libvirt" else f"/{CGROUP}")
+    assert {group["cpus_effective"] for group in got["once_more"]["groups"]} == {"0"}
     before = json.loads(got["before"]["stdout"])
     for name in ("between", "after"):
         now = json.loads(got[name]["stdout"])
@@ -155,7 +159,8 @@ def test_what_cannot_be_had(tmp_path: Path, sandbox: float) -> None:
         "slice": ({"cgroup": "system.slice/x"}, "below /system.slice have processes"),
         "interface": ({"vms": [{"name": "cgx", "interface": "eth0"}]}, "its taps are cg0, cg1"),
     }
-    calls = [{**call(name, **given), "ignore_errors": True} for name, (given, _message) in refusals.items()]
+    only = {"vms": [{"name": "cgx"}]}
+    calls = [{**call(name, **{**only, **given}), "ignore_errors": True} for name, (given, _message) in refusals.items()]
     begins = shell("begins", MODE.format(mode="Y") + QEMU)
     tasks = [begins, snapshot("before"), *calls, snapshot("after")]
     got = run(tmp_path, tasks, [shell("ends", QEMU_ENDS)])
