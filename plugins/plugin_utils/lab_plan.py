@@ -39,6 +39,7 @@ _DEFAULTS: Mapping[str, Any] = {
 _HYPERVISOR = ("address", "guest_ssh", "guests", "port_file", "variables")
 _GUEST_DEFAULTS = ("python", "roles", "user", "variables")
 _GUEST = ("address", "mac", "name", "port", *_GUEST_DEFAULTS)
+_SSH_ARGUMENTS = ("ansible_ssh_common_args", "ansible_ssh_extra_args")
 _STATE = "~/.local/state/virtperf/labs"
 
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", re.IGNORECASE)
@@ -129,7 +130,7 @@ class _Builder:
             raise LabError(f"{key}.guest_ssh", repr(way), f"{allowed} ({'local' if local else 'SSH'} hypervisor)")
         variables = {
             **_variables(key, given.get("variables")),
-            **{k: v for k, v in given.items() if str(k).startswith("ansible_") and v is not None},
+            **{k: _at_home(k, v) for k, v in given.items() if str(k).startswith("ansible_") and v is not None},
             **_port_from_file(key, given, self.directory),
             **self._lab(),
             "lab_guests": [],
@@ -270,6 +271,13 @@ class _Builder:
         return " ".join(f"-o {shlex.quote(option)}" for option in options)
 
 
+def _at_home(name: Any, value: Any) -> Any:
+    """With ``~/`` in arguments of ssh as ansible reads it: ssh asks the user database where that is, and not HOME."""
+    if name not in _SSH_ARGUMENTS or not isinstance(value, str):
+        return value
+    return re.sub(r"(?<![^\s=])~/", lambda _home: shlex.quote(os.path.expanduser("~/")), value)
+
+
 def _port_from_file(key: str, given: Mapping[Any, Any], directory: str) -> dict[str, int]:
     """The port of a hypervisor that gets another one at each start, as whoever starts it has written it down."""
     if given.get("port_file") is None:
@@ -295,9 +303,7 @@ def _jump(key: str, hypervisor: str, variables: Mapping[str, Any]) -> str:
         if value is not None and ("{{" in str(value) or re.search(r"[\s,@'\"\\]", str(value)) or str(value)[:1] == "-"):
             raise LabError(f"{key}.{variable}", repr(value), "a plain value, since guests are reached by it too")
     identity = variables.get("ansible_ssh_private_key_file")
-    arguments = " ".join(
-        str(variables[name]) for name in ("ansible_ssh_common_args", "ansible_ssh_extra_args") if variables.get(name)
-    )
+    arguments = " ".join(str(variables[name]) for name in _SSH_ARGUMENTS if variables.get(name))
     if not identity and not arguments:
         target = f"[{host}]" if ":" in host else host
         return f"ProxyJump={f'{user}@' if user else ''}{target}{f':{port}' if port else ''}"

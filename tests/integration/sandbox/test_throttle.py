@@ -12,6 +12,9 @@ from pathlib import Path
 
 import a_run
 import bench
+import pytest
+
+pytestmark = pytest.mark.long
 
 RUN = "throttle-killed"
 LIMIT = "1000 1000000"

@@ -146,6 +146,17 @@ def test_the_way_over_a_hypervisor(given: dict[str, Any], jump: str) -> None:
     assert arguments(lab({"hv": {**given, "guests": ["g"]}}).hosts["g"])["ProxyJump"] == jump
 
 
+@pytest.mark.parametrize("home", ["/home/me", "/home/not me"])
+def test_home_is_where_ansible_has_it_for_ssh_too(monkeypatch: pytest.MonkeyPatch, home: str) -> None:
+    """As with sudo that keeps HOME: by itself ssh would look in root's."""
+    monkeypatch.setenv("HOME", home)
+    given = {"ansible_ssh_common_args": "-o UserKnownHostsFile=~/known -F ~/config -o User=a~/b", "guests": ["g"]}
+    hosts = lab({"hv": given}).hosts
+    wanted = ["-o", f"UserKnownHostsFile={home}/known", "-F", f"{home}/config", "-o", "User=a~/b"]
+    assert shlex.split(hosts["hv"]["ansible_ssh_common_args"]) == wanted
+    assert shlex.split(arguments(hosts["g"])["ProxyCommand"])[1:7] == wanted
+
+
 def test_the_way_over_a_hypervisor_with_a_key_of_its_own() -> None:
     given = {
         "ansible_host": "192.0.2.99",
