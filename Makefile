@@ -13,7 +13,7 @@ help:
 	@echo 'make restore    undo whatever a run left on this machine'
 	@echo 'make sandbox-up     start a hypervisor in a VM of this machine; sandbox-down removes it'
 	@echo 'make sandbox-bench  measure on that hypervisor'
-	@echo 'make test       all tests; sets up what is missing'
+	@echo 'make test       all tests but the longest; sets up what is missing'
 	@echo 'make test-sandbox   all tests in the sandbox, the long ones too: half an hour where it is emulated'
 	@echo 'make check      the quick part of it: lint, types, unit tests'
 	@echo 'make clean      remove what the targets made, except results/'

@@ -46,10 +46,10 @@ def counted(counters: dict[str, Any]) -> Iterator[tuple[str, float, float]]:
     """Kicks and interrupts a second, as the guest and as the hypervisor have them."""
     guest, host, seconds = counters["guest"], counters["host"], counters["seconds"]
     kicks = guest["ethtool"]["tx_kicks"] + guest["ethtool"]["rx_kicks"]
-    yield "kicks", kicks / seconds["guest"], host.get("mmio", 0) / seconds["host"]
+    yield "kicks", kicks / seconds["guest"], (host.get("mmio") or 0) / seconds["host"]
     interrupts = sum(guest["interrupts"].values()) / seconds["guest"]
-    yield "interrupts injected", interrupts, host.get("injected", 0) / seconds["host"]
-    yield "interrupts raised", interrupts, host.get("msi", 0) / seconds["host"]
+    yield "interrupts injected", interrupts, (host.get("injected") or 0) / seconds["host"]
+    yield "interrupts raised", interrupts, (host.get("msi") or 0) / seconds["host"]
 
 
 if __name__ == "__main__":

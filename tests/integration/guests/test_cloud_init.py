@@ -18,9 +18,6 @@ from typing import Any
 
 import a_lab
 import bench
-import pytest
-
-pytestmark = pytest.mark.apart
 
 PACKAGES = [
     *("busybox-static", "cloud-init", "dbus", "iproute2", "linux-image-cloud-amd64"),
