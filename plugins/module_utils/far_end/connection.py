@@ -119,6 +119,11 @@ class Connection:
             process.wait()
             os.close(self._last_words)
 
+    @property
+    def is_over(self) -> bool:
+        """Whether an answer did not come."""
+        return self._failure is not None
+
     def call(self, order: str, **arguments: Any) -> Any:
         """What an order returns; see far_end.orders. VirtperfError as the agent raised it, with the guest named."""
         return self.ask(order, **arguments).result

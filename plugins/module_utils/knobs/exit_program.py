@@ -25,10 +25,6 @@ _EXIT, _MSI = "tracepoint:kvm:kvm_exit", "tracepoint:kvm:kvm_msi_set_irq"
 _INJECT = "tracepoint:kvm:kvm_inj_virq"
 _MMIO, _FAST, _PIO = "tracepoint:kvm:kvm_mmio", "tracepoint:kvm:kvm_fast_mmio", "tracepoint:kvm:kvm_pio"
 _TX, _RX = "kprobe:handle_tx_kick", "kprobe:handle_rx_kick"
-# Both end in vhost_signal, which compilers put into them: their calls are counted, and those of vhost_signal beside.
-_SIGNAL = "kprobe:vhost_signal"
-_ADD = ("kprobe:vhost_add_used_and_signal", "kprobe:vhost_add_used_and_signal_n")
-_ADD_ENDS = ("kretprobe:vhost_add_used_and_signal", "kretprobe:vhost_add_used_and_signal_n")
 # kvm_mmio's type of a write; a local APIC's page, which an interrupt's end is written to; the ports that PCI devices
 # have begin behind those of a PC's own.
 _WRITE, _APIC_PAGE, _FIRST_PCI_PORT = 2, 0xFEE00, 0x1000
@@ -54,7 +50,6 @@ FIGURES = (
     Figure("injected", ("pid",), (_MSI, _INJECT)),
     Figure("tx_kicks", ("tid",), (_TX,)),
     Figure("rx_kicks", ("tid",), (_RX,)),
-    Figure("signals", ("tid",), (_SIGNAL, *_ADD, *_ADD_ENDS)),
 )
 WANTED = tuple(dict.fromkeys([_RENAME, _GONE, *(probe for figure in FIGURES for probe in figure.needs)]))
 
@@ -74,7 +69,7 @@ def write(probes: Probes, myself: int, vms: Sequence[int], workers: Sequence[int
     absent = {figure.name: reason for figure in FIGURES if (reason := probes.absent(figure.needs))}
     if not workers:
         no_worker = "not available: no vhost worker was named"
-        absent.update(dict.fromkeys(("tx_kicks", "rx_kicks", "signals"), no_worker))
+        absent.update(dict.fromkeys(("tx_kicks", "rx_kicks"), no_worker))
     have = [figure.name for figure in FIGURES if figure.name not in absent]
     return Program("\n".join(_blocks(have, myself, vms, workers)) + "\n", absent)
 
@@ -98,8 +93,10 @@ def _blocks(have: Sequence[str], myself: int, vms: Sequence[int], workers: Seque
     # A kernel thread that raises an interrupt is no thread of its VM.
     either = " || ".join(part for part in (mine, theirs) if part)
     if "msi" in have:
-        # A message's lowest byte is the vector, learnt outside windows too. Timers and the like have others.
-        learn = "@vector[(uint64)args->data & 0xff] = 1; " if "injected" in have else ""
+        # A message's lowest byte is the vector, learnt outside windows too. Timers and the like have others. A map is
+        # written only to learn: writing costs several times what looking does.
+        vector = "@vector[(uint64)args->data & 0xff]"
+        learn = f"if ({vector} == 0) {{ {vector} = 1; }} " if "injected" in have else ""
         count = "@msi[(uint64)pid, (uint64)tid] = count();"
         yield f"{_MSI} /{either}/ {{ {learn}if (@on == 1) {{ {count} }} }}"
     if "injected" in have:
@@ -108,12 +105,6 @@ def _blocks(have: Sequence[str], myself: int, vms: Sequence[int], workers: Seque
     for name, probe in (("tx_kicks", _TX), ("rx_kicks", _RX)):
         if name in have:
             yield _block(probe, theirs, f"@{name}[(uint64)tid] = count();")
-    if "signals" in have:
-        count = "@signals[(uint64)tid] = count();"
-        yield _block(", ".join(_ADD), theirs, f"{count} @adding[(uint64)tid] = 1;")
-        # Outside windows too: a call that a window's end cuts in two is over all the same.
-        yield f"{', '.join(_ADD_ENDS)} /{theirs}/ {{ @adding[(uint64)tid] = 0; }}"
-        yield _block(_SIGNAL, theirs, f"if (@adding[(uint64)tid] == 0) {{ {count} }}")
     shown = " ".join(f"print(@{name});" for name in have)
     # Printing comes after all that is counted, so that every map is known by then.
     yield f"""{_RENAME} /args->pid == {myself}/ {{

@@ -171,7 +171,6 @@ def host_counters(setup: Setup, counts: Counts) -> dict[str, Any]:
         "kicks": sum(known) if len(known) == len(kicks) else None,
         "tx_kicks": kicks["tx"],
         "rx_kicks": kicks["rx"],
-        "signals": _of_threads(counts, "signals", workers),
         "by_vm": by_vm,
     }
 
@@ -202,7 +201,7 @@ def _of_threads(counts: Counts, figure: str, tids: Iterable[int]) -> int | None:
 def _absent(setup: Setup, taken: Taken, nic: Grown | None) -> dict[str, str]:
     """Why counters are missing, by their names in records."""
     counts = taken.counts
-    absent = {name: counts.absent[name] for name in ("exits", "msi", "injected", "signals") if name in counts.absent}
+    absent = {name: counts.absent[name] for name in ("exits", "msi", "injected") if name in counts.absent}
     kicks = counts.absent.get("tx_kicks") or counts.absent.get("rx_kicks")
     if kicks:
         absent["kicks"] = kicks

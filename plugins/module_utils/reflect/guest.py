@@ -36,6 +36,9 @@ _LAB = "virtperf-reflect"
 _ANY_SIZE = 64
 # QEMU waits for the vswitch, which is there already.
 _CONNECTED_S = 20.0
+# A VM that is killed hangs up first, and is gone when its memory is.
+_GONE_S = 5.0
+_LOOK_S = 0.01
 # Its disk is an overlay that goes with it: nothing is lost when it is not asked to shut down.
 _AT_ONCE = Limits(powerdown_s=0)
 
@@ -204,6 +207,9 @@ class GuestEnd(RemoteEnd):
 
     def died(self) -> VirtperfError:
         """The VM's death, or else the end's own."""
+        limit = time.monotonic() + _GONE_S
+        while self.connection.is_over and self._vm_instance.is_running() and time.monotonic() < limit:
+            time.sleep(_LOOK_S)
         return super().died() if self._vm_instance.is_running() else self._vm_instance.died()
 
 

@@ -211,6 +211,7 @@ class TestBroken:
     def test_an_agent_that_is_killed_in_the_middle(self, connection: Connection, lab: Lab) -> None:
         lab.behave(reflector={"hangs_on": "show fwd stats all"})
         end = reflector(connection, lab)
+        assert not connection.is_over
         pid = connection.greeting["agent"]["pid"]
         if os.fork() == 0:
             time.sleep(0.2)
@@ -220,6 +221,7 @@ class TestBroken:
         with pytest.raises(VirtperfError, match="the connection broke"):
             end.statistics()
         assert time.monotonic() - began_s < 2
+        assert connection.is_over
         assert not end.is_running()
         assert (end.log(), end.stop()) == ("", "")
         assert end.died().facts["guest"] == "guest-1"

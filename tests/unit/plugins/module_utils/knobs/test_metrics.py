@@ -90,7 +90,6 @@ def taken(**changes: Any) -> Taken:
                 "injected": {(4711,): 870, (4811,): 30},
                 "tx_kicks": {(4730,): 450},
                 "rx_kicks": {(4730,): 50},
-                "signals": {(4730,): 910},
             },
         ),
         outcome=Outcome(),
@@ -134,7 +133,7 @@ def test_what_the_hypervisor_counted() -> None:
     host = counters["host"]
     assert host["exits"] == {"npf": 4000, "hlt": 1000}
     assert (host["mmio"], host["kicks"], host["tx_kicks"], host["rx_kicks"]) == (520, 500, 450, 50)
-    assert (host["msi"], host["injected"], host["signals"]) == (901, 870, 910)
+    assert (host["msi"], host["injected"]) == (901, 870)
     assert host["by_vm"]["vm2"] == {"exits": {"hlt": 77}, "mmio": 9, "msi": 33, "injected": 30}
     assert counters["guest"]["interrupts"]["input.0"] == 600
     assert counters["guest"]["ethtool"]["tx0_kicks"] == 400
@@ -182,14 +181,14 @@ def test_requests_of_a_netperf_that_says_nothing_in_between() -> None:
 
 def test_what_was_not_counted_is_none_and_says_why() -> None:
     absent = dict.fromkeys(
-        ("exits", "mmio", "fast_mmio", "pio", "msi", "injected", "tx_kicks", "rx_kicks", "signals"), "no bpftrace"
+        ("exits", "mmio", "fast_mmio", "pio", "msi", "injected", "tx_kicks", "rx_kicks"), "no bpftrace"
     )
     found = of(taken(counts=Counts(2.0, absent=absent)))
     assert found.metrics["exits_per_packet"] is None
     assert found.metrics["tx_kicks_per_packet"] == pytest.approx(500 / 8000), "the guest's own are there"
     host = found.counters["host"]
-    assert [host[name] for name in ("exits", "mmio", "kicks", "msi", "injected", "signals")] == [None] * 6
-    names = ("exits", "msi", "injected", "signals", "kicks", "mmio")
+    assert [host[name] for name in ("exits", "mmio", "kicks", "msi", "injected")] == [None] * 5
+    names = ("exits", "msi", "injected", "kicks", "mmio")
     assert found.counters["absent"] == dict.fromkeys(names, "no bpftrace")
 
 

@@ -37,6 +37,7 @@ class FakeConnection:
         self.access = access
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self.closed = False
+        self.is_over = False
         FakeConnection.made.append(self)
 
     def open(self) -> None:
@@ -186,6 +187,14 @@ def test_a_vm_that_died_leaves_its_console(side: GuestSide) -> None:
     assert not end.is_running()
     assert "VM reflect has died" in str(end.died())
     assert "Kernel panic" in dict(side.logs_of_the_dead())["vm-reflect"]
+
+
+def test_a_vm_that_hung_up_is_seen_to_its_end(side: GuestSide, monkeypatch: pytest.MonkeyPatch) -> None:
+    end = side.bring_up(*launch())
+    FakeConnection.made[0].is_over = True
+    process = Path(Instance(side.host, "reflect").directory, "process.json")
+    monkeypatch.setattr(guest_module.time, "sleep", lambda _seconds: process.unlink())
+    assert "VM reflect has died" in str(end.died())
 
 
 def test_without_an_image_it_says_so(tmp_path: Path) -> None:
