@@ -47,7 +47,7 @@ lint:
 	tools/env antsibull-changelog lint
 
 # For tests that may run beside others: many wait for programs that only pretend.
-PYTEST_SHARED = tools/env pytest --numprocesses=auto --maxprocesses=4
+PYTEST_SHARED = tools/env pytest --numprocesses=4
 
 unit:
 	@tools/setup check

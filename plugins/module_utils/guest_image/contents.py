@@ -10,8 +10,11 @@ A guest is configured at boot by systemd's credentials (SMBIOS type 11): ``netwo
 from __future__ import annotations
 
 import contextlib
+import inspect
 import os
 import shutil
+
+from ansible_collections.virtperf.vhost.plugins.module_utils.guest_image import compiled
 
 # The credential with a guest's SSH host key. Without it the guest makes one at its first boot.
 HOST_KEY_CREDENTIAL = "ssh.host_key.ed25519"
@@ -213,6 +216,7 @@ HYPERVISOR_TARGET = "virtperf-hypervisor.target"
 HYPERVISOR_OPTION = f"systemd.unit={HYPERVISOR_TARGET}"
 # The kernel and the initrd for its guests, beside which it has the image as a second disk.
 GUEST_BOOT = "boot/guest"
+_PYTHON = "usr/lib/python3/dist-packages"
 HYPERVISOR_FILES = {
     f"{_UNITS}/{HYPERVISOR_TARGET}": """\
 [Unit]
@@ -223,7 +227,7 @@ After=multi-user.target
 AllowIsolate=yes
 """,
     # udev is not asked about CPUs, and /dev/vhost-net appears with its module.
-    f"{_UNITS}/virtperf-hypervisor.service": """\
+    f"{_UNITS}/virtperf-hypervisor.service": f"""\
 [Unit]
 Description=Load what a hypervisor needs of the kernel
 DefaultDependencies=no
@@ -233,7 +237,11 @@ Before=virtperf-ready.service
 Type=oneshot
 ExecStart=-/sbin/modprobe -qa kvm_amd kvm_intel
 ExecStart=/sbin/modprobe -a bridge tun vhost_net
+CacheDirectory={os.path.basename(compiled.PLACE)}
+CacheDirectoryMode=0700
 """,
+    f"{_PYTHON}/virtperf_compiled.py": inspect.getsource(compiled),
+    f"{_PYTHON}/virtperf_compiled.pth": "import virtperf_compiled; virtperf_compiled.keep()\n",
 }
 
 # What packages leave behind that would be the same in every guest, or says how the image was built.

@@ -1,11 +1,10 @@
 # Copyright: (c) 2026, the virtperf.vhost authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The program that bpftrace runs all through a boot: it counts while we carry one name, and prints when we drop it.
+"""The program that bpftrace runs all through a boot: it counts while we carry one name, and prints at another.
 
 Taking a name is seen by the kernel (``task_rename``) before our call returns, so that a window is cut at an instant.
-Maps are never cleared: what is printed at a window's end is the sum of all windows so far, and holds still until the
-next one begins.
+Maps are never cleared: what is printed is the sum of all windows so far, and holds still until the next one begins.
 """
 
 from __future__ import annotations
@@ -17,9 +16,9 @@ from ansible_collections.virtperf.vhost.plugins.module_utils.errors import Virtp
 from ansible_collections.virtperf.vhost.plugins.module_utils.throttle.probes import Probes
 
 READY = "ready"
-# It counts while we are called so; any other name stops it, and END_NAME ends the program (15 letters at most).
-COUNT_NAME, END_NAME = "virtperf-count", "virtperf-end"
-CLOSED = "closed"
+# It counts while we have the first of these names (of 15 letters at most), prints at the second and ends at the third.
+COUNT_NAME, SHOW_NAME, END_NAME = "virtperf-count", "virtperf-show", "virtperf-end"
+SHOWN = "shown"
 _RENAME, _GONE = "tracepoint:task:task_rename", "tracepoint:sched:sched_process_exit"
 _EXIT, _MSI = "tracepoint:kvm:kvm_exit", "tracepoint:kvm:kvm_msi_set_irq"
 _INJECT = "tracepoint:kvm:kvm_inj_virq"
@@ -75,7 +74,7 @@ def write(probes: Probes, myself: int, vms: Sequence[int], workers: Sequence[int
 
 
 def _blocks(have: Sequence[str], myself: int, vms: Sequence[int], workers: Sequence[int]) -> Iterator[str]:
-    yield f'BEGIN {{ @on = (uint64)0; @windows = (uint64)0; printf("{READY}\\n"); }}'
+    yield f'BEGIN {{ @on = (uint64)0; @shown = (uint64)0; printf("{READY}\\n"); }}'
     # Whatever becomes of us: no trace without.
     yield f"{_GONE} /args->pid == {myself}/ {{ exit(); }}"
     mine, theirs = _is("pid", vms), _is("tid", workers)
@@ -110,7 +109,8 @@ def _blocks(have: Sequence[str], myself: int, vms: Sequence[int], workers: Seque
     yield f"""{_RENAME} /args->pid == {myself}/ {{
   if (args->newcomm == "{END_NAME}") {{ exit(); }}
   else if (args->newcomm == "{COUNT_NAME}") {{ @on = (uint64)1; }}
-  else if (@on == 1) {{ @on = (uint64)0; @windows = @windows + 1; {shown} printf("{CLOSED} %d\\n", @windows); }}
+  else {{ @on = (uint64)0; }}
+  if (args->newcomm == "{SHOW_NAME}") {{ @shown = @shown + 1; {shown} printf("{SHOWN} %d\\n", @shown); }}
 }}"""
 
 

@@ -16,11 +16,12 @@ from ansible_collections.virtperf.vhost.plugins.module_utils import processes
 from ansible_collections.virtperf.vhost.plugins.module_utils.errors import VirtperfError
 from ansible_collections.virtperf.vhost.plugins.module_utils.host import Host
 from ansible_collections.virtperf.vhost.plugins.module_utils.knobs.exit_program import (
-    CLOSED,
     COUNT_NAME,
     END_NAME,
     FIGURES,
     READY,
+    SHOW_NAME,
+    SHOWN,
     WANTED,
     write,
 )
@@ -30,7 +31,10 @@ from ansible_collections.virtperf.vhost.plugins.module_utils.throttle.pump impor
 
 # Compiling and attaching is work of seconds in an emulated host.
 _ATTACH_S = 120.0
-_CLOSES_S = 5.0
+# It leaves work to the kernel: functions are patched, and patched again when probes become jumps. Trials right after it
+# came out slower than the next ones with the same counters.
+_SETTLES_S = 3.0
+_SHOWS_S = 5.0
 _LOOK_S = 0.02
 # The key of a map: numbers, as the figure has them.
 Key = tuple[int, ...]
@@ -59,8 +63,10 @@ class ExitCounter:
         self.absent: dict[str, str] = {}
         self._name = ""
         self._read = 0
-        self._windows = 0
+        self._shown = 0
         self._opened_s = 0.0
+        # Whether a window was closed of which nobody has asked what was counted.
+        self._unread = False
         self._totals: dict[str, dict[Key, int]] = {}
 
     def start(self) -> None:
@@ -73,33 +79,41 @@ class ExitCounter:
             program = write(found, os.getpid(), sorted(self._setup.vms.values()), sorted(self._setup.workers))
             self.absent = dict(program.absent)
             self._name = self._host.read_or("/proc/self/comm") or "knobs_run"
-            self._read = self._windows = 0
+            self._read = self._shown = 0
+            self._unread = False
             self._totals = {}
             self._child = self._pump.start(probes.PROGRAM, leashed([probes.PROGRAM, "-f", "json", "-e", program.text]))
             self._await(READY, _ATTACH_S)
+            self._pump.wait_until(time.monotonic() + _SETTLES_S)
         except VirtperfError as error:
             self._give_up(f"not available: {error.found or error.what}")
 
     def open(self) -> None:
         """Count from now on."""
+        if self._unread:
+            self.counts(0.0)
         if self._child is not None:
             processes.name_myself(COUNT_NAME)
         self._opened_s = time.monotonic()
 
     def close(self) -> float:
-        """Count no more; returns the seconds that the window was open. ``counts`` has to follow."""
+        """Count no more; returns the seconds that the window was open."""
         if self._child is not None:
             processes.name_myself(self._name)
-            self._windows += 1
+            self._unread = True
         return time.monotonic() - self._opened_s
 
     def counts(self, seconds: float) -> Counts:
-        """What was counted in the window that was closed last."""
+        """What was counted in the window that was closed last. Printing it costs CPU time on this host."""
+        self._unread = False
         if self._child is None:
             return Counts(seconds, absent=dict(self.absent))
         before = self._totals
+        processes.name_myself(SHOW_NAME)
+        processes.name_myself(self._name)
+        self._shown += 1
         try:
-            self._await(f"{CLOSED} {self._windows}", _CLOSES_S)
+            self._await(f"{SHOWN} {self._shown}", _SHOWS_S)
         except VirtperfError as error:
             self._give_up(f"not available: {error.found}")
             return Counts(seconds, absent=dict(self.absent))

@@ -55,7 +55,6 @@ class Windows:
                 last = self._look(names)
             finally:
                 counted_s = self._counter.close()
-                counts = self._counter.counts(counted_s)
             ran_after, to_s = self._ran(), time.monotonic()
             if fault := made.fault():
                 raise VirtperfError(fault)
@@ -64,7 +63,9 @@ class Windows:
             with contextlib.suppress(VirtperfError):
                 made.stop()
             raise
+        # Before what was counted is printed: netperf's result is of all the time that it runs.
         outcome = made.stop()
+        counts = self._counter.counts(counted_s)
         looks = {role: (first[role], last[role]) for role in first}
         return Taken(looks, (ran, ran_after), to_s - from_s, counts, outcome, self._prepared.nics.get(PEER, ""))
 

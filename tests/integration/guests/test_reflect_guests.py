@@ -53,9 +53,10 @@ def in_guest(command: str) -> subprocess.CompletedProcess[str]:
 
 def test_every_driver_and_both_queue_counts(tmp_path: Path) -> None:
     drivers = ["uio_pci_generic", "igb_uio", "virtio-net"]
-    done = play({"reflect_drivers": drivers, "reflect_queues": [1, 2], "reflect_packet_sizes": [64, 1024]}, tmp_path)
+    cells = {"reflect_drivers": drivers, "reflect_queues": [1, 2], "reflect_packet_sizes": [64, 1024]}
+    done = play({**cells, "reflect_trials": 1}, tmp_path)
     assert done.status == 0, done.output
-    assert len(done.records) == 24
+    assert len(done.records) == 12
     for record in done.records:
         cell, observed = record["cell"], record["observed"]
         assert record["valid"], record["reasons"]

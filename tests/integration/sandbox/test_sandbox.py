@@ -38,6 +38,13 @@ def test_it_is_a_hypervisor(sandbox: float, tmp_path: Path) -> None:
     assert {"cpu", "cpuset"} <= set(info["cgroup"]["available"]), info["cgroup"]
 
 
+def test_it_keeps_what_it_has_compiled(sandbox: float, tmp_path: Path) -> None:
+    count = {"name": "Count", "ansible.builtin.command": {"cmd": "ls /var/cache/virtperf-compiled"}}
+    got = run(tmp_path, [{**count, "register": name} for name in ("first", "second")])
+    assert len(got["first"]["stdout_lines"]) > 20
+    assert got["first"]["stdout"] == got["second"]["stdout"]
+
+
 def test_a_restore_of_runs_leaves_it_alone(sandbox: float, tmp_path: Path) -> None:
     done = bench.play("restore", {}, tmp_path)
     assert done.status == 0, done.output

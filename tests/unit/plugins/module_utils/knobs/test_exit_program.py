@@ -30,6 +30,15 @@ def test_all_of_it() -> None:
     assert all(text in program.text.split("tracepoint:task:task_rename")[1] for text in printed)
 
 
+def test_it_prints_when_it_is_asked_to_and_not_when_a_window_ends() -> None:
+    text = write(ALL, 99, [4711], [4730]).text
+    at_names = text.split("tracepoint:task:task_rename")[1].splitlines()
+    (ends,) = (line for line in at_names if "@on = (uint64)0" in line)
+    (shows,) = (line for line in at_names if "print(@exits)" in line)
+    assert "print" not in ends
+    assert '"virtperf-show"' in shows
+
+
 def test_of_injected_interrupts_only_those_of_messages() -> None:
     text = write(ALL, 99, [4711], [4730]).text
     (messages,) = (line for line in text.splitlines() if "kvm_msi_set_irq" in line)

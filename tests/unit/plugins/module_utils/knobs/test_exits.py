@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 
 from ansible_collections.virtperf.vhost.plugins.module_utils import processes
 from ansible_collections.virtperf.vhost.plugins.module_utils.host import Host
+from ansible_collections.virtperf.vhost.plugins.module_utils.knobs import exits
 from ansible_collections.virtperf.vhost.plugins.module_utils.knobs.exit_program import WANTED
 from ansible_collections.virtperf.vhost.plugins.module_utils.knobs.exits import ExitCounter, growth, parse
 from ansible_collections.virtperf.vhost.plugins.module_utils.knobs.setup import setup
@@ -51,6 +53,7 @@ Make = Callable[..., ExitCounter]
 @pytest.fixture
 def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
     monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(exits, "_SETTLES_S", 0.0)
     with Pump() as pump:
 
         def make(
@@ -87,6 +90,20 @@ def test_each_window_has_its_own(make: Make) -> None:
         assert 0 < counts.seconds < 5
     counter.stop()
     assert window(counter).maps == {}
+
+
+def test_a_window_that_nobody_asked_about_is_no_part_of_the_next(make: Make) -> None:
+    counter = make()
+    counter.open()
+    counter.close()
+    assert window(counter).maps["mmio"] == {(4711,): 10}
+
+
+def test_it_settles_before_the_first_window(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exits, "_SETTLES_S", 0.3)
+    began_s = time.monotonic()
+    make()
+    assert time.monotonic() - began_s > 0.3
 
 
 def test_a_tracepoint_that_is_not_there_leaves_the_others(make: Make) -> None:

@@ -15,6 +15,7 @@ import pytest
 from ansible_collections.virtperf.vhost.plugins.module_utils import processes
 from ansible_collections.virtperf.vhost.plugins.module_utils.errors import VirtperfError
 from ansible_collections.virtperf.vhost.plugins.module_utils.host import Host, read_lines
+from ansible_collections.virtperf.vhost.plugins.module_utils.knobs import exits
 from ansible_collections.virtperf.vhost.plugins.module_utils.knobs.setup import setup
 from ansible_collections.virtperf.vhost.plugins.module_utils.knobs.study import Study, Summary
 from ansible_collections.virtperf.vhost.tests.unit.plugins.module_utils.knobs.fake_boot import (
@@ -83,6 +84,7 @@ def test_what_the_kernel_counts_goes_into_the_record(
 
     monkeypatch.setattr(processes, "name_myself", name_myself)
     monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(exits, "_SETTLES_S", 0.0)
     monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
     traceable(tmp_path, "kvm_mmio", "kvm_fast_mmio", "kvm_pio")
     summary, records = run(host, FakeGuests(), counters=True)
