@@ -4,7 +4,7 @@
 """Keeps what Python compiles of archives. This file is put into the image of a hypervisor, for its own Python.
 
 Ansible sends each module as an archive of sources, with all that it imports, and Python keeps compiled what is in
-directories only. Where the CPU is emulated, compiling takes most of a task's time.
+directories only. Where the CPU is emulated, compiling takes a good part of a task's time.
 """
 
 from __future__ import annotations
@@ -20,9 +20,13 @@ PLACE = "/var/cache/virtperf-compiled"
 
 def keep(place: str = PLACE) -> None:
     """From now on. Code is found by the hash of its source and of Python's version: it cannot be out of date."""
+    # Nothing public stands between an archive's source and its code. The image has one Python, Debian 13's; where that
+    # has no such function, site says so at its start and goes on without this.
     compile_anew = zipimport._compile_source  # type: ignore[attr-defined]
 
     def compile_once(path: str, source: bytes) -> CodeType:
+        # Not at every start of Python's.
+        from contextlib import suppress
         from importlib.util import source_hash
 
         kept = os.path.join(place, source_hash(source).hex())
@@ -32,12 +36,10 @@ def keep(place: str = PLACE) -> None:
             return code
         except (OSError, EOFError, ValueError, TypeError):
             code = compile_anew(path, source)
-        try:
+        with suppress(OSError):
             with open(f"{kept}.{os.getpid()}", "wb") as new:
                 marshal.dump(code, new)
             os.rename(new.name, kept)
-        except OSError:
-            return code
         return code
 
     zipimport._compile_source = compile_once  # type: ignore[attr-defined]

@@ -92,8 +92,8 @@ def _blocks(have: Sequence[str], myself: int, vms: Sequence[int], workers: Seque
     # A kernel thread that raises an interrupt is no thread of its VM.
     either = " || ".join(part for part in (mine, theirs) if part)
     if "msi" in have:
-        # A message's lowest byte is the vector, learnt outside windows too. Timers and the like have others. A map is
-        # written only to learn: writing costs several times what looking does.
+        # A message's lowest byte is the vector, learnt outside windows too. Timers and the like have others. It is
+        # written down once: writing to a map takes a lock and a new element.
         vector = "@vector[(uint64)args->data & 0xff]"
         learn = f"if ({vector} == 0) {{ {vector} = 1; }} " if "injected" in have else ""
         count = "@msi[(uint64)pid, (uint64)tid] = count();"

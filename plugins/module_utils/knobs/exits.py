@@ -31,8 +31,7 @@ from ansible_collections.virtperf.vhost.plugins.module_utils.throttle.pump impor
 
 # Compiling and attaching is work of seconds in an emulated host.
 _ATTACH_S = 120.0
-# It leaves work to the kernel: functions are patched, and patched again when probes become jumps. Trials right after it
-# came out slower than the next ones with the same counters.
+# It leaves work to the kernel, which no trial shall bear: functions are patched, again when probes become jumps.
 _SETTLES_S = 3.0
 _SHOWS_S = 5.0
 _LOOK_S = 0.02

@@ -63,7 +63,7 @@ class Windows:
             with contextlib.suppress(VirtperfError):
                 made.stop()
             raise
-        # Before what was counted is printed: netperf's result is of all the time that it runs.
+        # Before what was counted is printed, which takes CPU time: netperf's latencies are of all its time.
         outcome = made.stop()
         counts = self._counter.counts(counted_s)
         looks = {role: (first[role], last[role]) for role in first}

@@ -70,7 +70,7 @@ def take(fake: Any, monkeypatch: pytest.MonkeyPatch) -> Taken:
 
 
 def test_counts_are_printed_when_the_traffic_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The result of netperf's is of all the time that it runs, and printing takes CPU time."""
+    """The latencies of netperf's are of all the time that it runs, and printing takes CPU time."""
     fake = Fake()
     assert take(fake, monkeypatch).counts.seconds == 1.0
     assert fake.done == ["traffic", "count", "count no more", "no traffic", "print"]
