@@ -7,7 +7,7 @@ A guest's kicks are the hypervisor's exits for MMIO (virtio's notify registers),
 (kvm_inj_virq, of the vectors that messages have). What KVM is told to inject (kvm_msi_set_irq) is more where one comes
 while the same one waits to be taken: the guest sees but one.
 
-tools/env python benchmarks/second_source.py results/<run_id>
+tools/env python benchmarks/second_source.py results/<run_id>   # of a run with knobs_second_sources
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ def main() -> None:
             for name, here, there in counted(record["counters"]):
                 if there > FEWEST:
                     ratios[name, record["cell"]["workload"]].append(here / there)
+    if not ratios:
+        sys.exit("nothing to compare: no trial of this run has the hypervisor's counts (knobs_second_sources: true)")
     for (name, workload), found in sorted(ratios.items()):
         print(
             f"{name}, guest / hypervisor, {workload}: {statistics.median(found):.3f}"

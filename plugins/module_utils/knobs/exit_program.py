@@ -16,6 +16,7 @@ from ansible_collections.virtperf.vhost.plugins.module_utils.errors import Virtp
 from ansible_collections.virtperf.vhost.plugins.module_utils.throttle.probes import Probes
 
 READY = "ready"
+NOT_ASKED = "not asked for"
 # It counts while we have the first of these names (of 15 letters at most), prints at the second and ends at the third.
 COUNT_NAME, SHOW_NAME, END_NAME = "virtperf-count", "virtperf-show", "virtperf-end"
 SHOWN = "shown"
@@ -31,15 +32,19 @@ _WRITE, _APIC_PAGE, _FIRST_PCI_PORT = 2, 0xFEE00, 0x1000
 
 @dataclass(frozen=True)
 class Figure:
-    """Something that is counted: its map, what its keys are, and the probes that it takes."""
+    """Something that is counted: its map, what its keys are, and the probes that it takes.
+
+    ``is_second``: the hypervisor's count of what guests count themselves, at no cost there.
+    """
 
     name: str
     keys: tuple[str, ...]
     needs: tuple[str, ...]
+    is_second: bool = True
 
 
 FIGURES = (
-    Figure("exits", ("pid", "isa", "reason"), (_EXIT,)),
+    Figure("exits", ("pid", "isa", "reason"), (_EXIT,), is_second=False),
     Figure("mmio", ("pid",), (_MMIO,)),
     Figure("fast_mmio", ("pid",), (_FAST,)),
     Figure("pio", ("pid",), (_PIO,)),
@@ -61,12 +66,14 @@ class Program:
     absent: Mapping[str, str]
 
 
-def write(probes: Probes, myself: int, vms: Sequence[int], workers: Sequence[int]) -> Program:
+def write(probes: Probes, myself: int, vms: Sequence[int], workers: Sequence[int], *, second_sources: bool) -> Program:
     """Of these process ids and thread ids, for the thread ``myself``; VirtperfError where nothing can be counted."""
     if lacking := probes.absent((_RENAME, _GONE)):
         raise VirtperfError("nothing can be counted in this kernel", found=lacking)
     absent = {figure.name: reason for figure in FIGURES if (reason := probes.absent(figure.needs))}
-    if not workers:
+    if not second_sources:
+        absent.update({figure.name: NOT_ASKED for figure in FIGURES if figure.is_second})
+    elif not workers:
         no_worker = "not available: no vhost worker was named"
         absent.update(dict.fromkeys(("tx_kicks", "rx_kicks"), no_worker))
     have = [figure.name for figure in FIGURES if figure.name not in absent]

@@ -19,6 +19,7 @@ from ansible_collections.virtperf.vhost.plugins.module_utils.knobs.exit_program 
     COUNT_NAME,
     END_NAME,
     FIGURES,
+    NOT_ASKED,
     READY,
     SHOW_NAME,
     SHOWN,
@@ -31,7 +32,8 @@ from ansible_collections.virtperf.vhost.plugins.module_utils.throttle.pump impor
 
 # Compiling and attaching is work of seconds in an emulated host.
 _ATTACH_S = 120.0
-# It leaves work to the kernel, which no trial shall bear: functions are patched, again when probes become jumps.
+# Coming and going it leaves work to the kernel, which no trial shall bear: functions are patched, again when probes
+# become jumps.
 _SETTLES_S = 3.0
 _SHOWS_S = 5.0
 _LOOK_S = 0.02
@@ -71,11 +73,17 @@ class ExitCounter:
     def start(self) -> None:
         """Attach; where that cannot be, ``absent`` says why and windows count nothing."""
         if not self._setup.counters:
-            self._give_up("not asked for")
+            self._give_up(NOT_ASKED)
             return
         try:
             found = probes.look(self._host, WANTED)
-            program = write(found, os.getpid(), sorted(self._setup.vms.values()), sorted(self._setup.workers))
+            program = write(
+                found,
+                os.getpid(),
+                sorted(self._setup.vms.values()),
+                sorted(self._setup.workers),
+                second_sources=self._setup.second_sources,
+            )
             self.absent = dict(program.absent)
             self._name = self._host.read_or("/proc/self/comm") or "knobs_run"
             self._read = self._shown = 0
@@ -124,7 +132,9 @@ class ExitCounter:
         """Count nothing meanwhile: no probe is attached, as if nobody had ever asked."""
         counted, known = self._child is not None, self.absent
         self.stop()
-        self.absent = {figure.name: "not asked for" for figure in FIGURES}
+        if counted:
+            self._pump.wait_until(time.monotonic() + _SETTLES_S)
+        self.absent = {figure.name: NOT_ASKED for figure in FIGURES}
         try:
             yield
         finally:

@@ -105,6 +105,7 @@ class Setup:
     window_s: float
     warmup_s: float
     counters: bool
+    second_sources: bool
     threads: Sequence[Watched]
     roles: Mapping[str, str]
     vm_of: Mapping[str, str]
@@ -160,6 +161,7 @@ def setup(raw: Mapping[str, Any]) -> Setup:
         window_s=float(raw["window_seconds"]),
         warmup_s=float(raw["warmup_seconds"]),
         counters=bool(raw["counters"]),
+        second_sources=bool(raw["second_sources"]),
         threads=[Watched(item["label"], item["pid"], item["tid"], item.get("start") or 0) for item in raw["threads"]],
         roles=roles,
         vm_of={item["label"]: _vm_of(item, vms, taps, dut, peer) for item in raw["threads"]},

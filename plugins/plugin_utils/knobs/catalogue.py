@@ -232,7 +232,7 @@ _KNOBS = (
     ),
     Knob(
         "counters",
-        "What does it cost to count exits, kicks and interrupts on the host?",
+        "What does it cost to count on the host?",
         "this study (bpftrace attached, or not)",
         {"on": _HERE, "off": _HERE},
         (_OUT, "udp_out", "tcp_rr"),

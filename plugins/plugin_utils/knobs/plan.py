@@ -42,6 +42,7 @@ VARIABLES = (
     "knobs_warmup_seconds",
     "knobs_udp_pps",
     "knobs_counters",
+    "knobs_second_sources",
     "knobs_seed",
     "knobs_dut",
     "knobs_peer",
@@ -67,6 +68,12 @@ def plan(variables: Mapping[str, Any], host: Mapping[str, Any]) -> dict[str, Any
     }
     udp_pps = number_in(variables, "knobs_udp_pps", 1, 100_000_000)
     counters = truth_in(variables, "knobs_counters")
+    second_sources = truth_in(variables, "knobs_second_sources")
+    if second_sources and not counters:
+        raise PlanError(
+            "knobs_second_sources cannot be true with knobs_counters false: bpftrace counts them."
+            " Have both, or leave knobs_second_sources out."
+        )
     vcpus = number_in(variables, "knobs_guest_vcpus", 1, 255)
     dut, peer = _guests(variables)
     _check_bridge(variables)
@@ -99,6 +106,7 @@ def plan(variables: Mapping[str, Any], host: Mapping[str, Any]) -> dict[str, Any
             "apart": apart,
             "udp_pps": udp_pps,
             "counters": counters,
+            "second_sources": second_sources,
             "guest_vcpus": vcpus,
             "seed": str(variables["knobs_seed"]).strip(),
             **timing,

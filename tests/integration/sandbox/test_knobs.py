@@ -26,6 +26,7 @@ STUDY = {
     "knobs_warmup_seconds": 0.2,
     "knobs_udp_pps": 500,
     "knobs_seed": 1,
+    "knobs_second_sources": True,
 }
 COUNTED = {"ethtool", "interrupts", "exits", "mmio", "msi", "injected", "kicks", "cpu"}
 

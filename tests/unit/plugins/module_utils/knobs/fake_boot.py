@@ -46,6 +46,7 @@ def raw(**changes: Any) -> dict[str, Any]:
         "window_seconds": 0.2,
         "warmup_seconds": 0.0,
         "counters": False,
+        "second_sources": True,
         "threads": [
             {"label": "dut/vcpu0", "role": "vcpu", "pid": DUT_PID, "tid": VCPU},
             {"label": "dut/worker0", "role": "worker", "pid": DUT_PID, "tid": WORKER, "interface": None},

@@ -106,6 +106,24 @@ def test_it_settles_before_the_first_window(make: Make, monkeypatch: pytest.Monk
     assert time.monotonic() - began_s > 0.3
 
 
+def test_exits_alone(make: Make) -> None:
+    counter = make(second_sources=False)
+    assert "exits" not in counter.absent
+    counts = window(counter)
+    assert counts.maps["exits"] == {(4711, 2, 1024): 30, (4711, 2, 120): 5}
+    assert counts.absent["msi"] == counts.absent["tx_kicks"] == "not asked for"
+
+
+def test_without_it_the_kernel_has_settled_as_well(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    counter = make()
+    monkeypatch.setattr(exits, "_SETTLES_S", 0.3)
+    began_s = time.monotonic()
+    with counter.away():
+        assert time.monotonic() - began_s > 0.3
+        assert window(counter).absent["exits"] == "not asked for"
+    assert counter.absent == {}
+
+
 def test_a_tracepoint_that_is_not_there_leaves_the_others(make: Make) -> None:
     counter = make({"mmio": {"4711": 3}}, "kvm_exit")
     counts = window(counter)

@@ -103,6 +103,7 @@ def test_the_modules_take_it(changes: dict[str, Any]) -> None:
                 "window_seconds": 1.0,
                 "warmup_seconds": 0.5,
                 "counters": True,
+                "second_sources": False,
                 "bridge": "virtperf1",
             }
         )

@@ -111,6 +111,7 @@ def test_the_definition_has_all_that_decides_how_a_trial_is_taken() -> None:
         "apart": [],
         "udp_pps": 5000,
         "counters": True,
+        "second_sources": False,
         "guest_vcpus": 2,
         "seed": "7",
         "window_seconds": 1.0,
@@ -137,6 +138,10 @@ def test_the_hypervisor_needs_programs_for_its_own_end_only() -> None:
         ({"knobs_warmup_seconds": -1}, "knobs_warmup_seconds cannot be -1"),
         ({"knobs_udp_pps": 0}, "knobs_udp_pps cannot be 0"),
         ({"knobs_counters": "some"}, "knobs_counters cannot be 'some'. Allowed: true, false"),
+        (
+            {"knobs_counters": False, "knobs_second_sources": True},
+            "knobs_second_sources cannot be true with knobs_counters false: bpftrace counts them",
+        ),
         ({"knobs_dut": ""}, r"knobs_dut: this hypervisor has no guest of the group clients.*roles: \[client\]"),
         ({"knobs_peer": " "}, r"knobs_peer: this hypervisor has no guest of the group servers.*roles: \[server\]"),
         ({"knobs_peer": "client"}, "knobs_peer cannot be 'client' as well"),
