@@ -34,7 +34,7 @@ _WRITE, _APIC_PAGE, _FIRST_PCI_PORT = 2, 0xFEE00, 0x1000
 class Figure:
     """Something that is counted: its map, what its keys are, and the probes that it takes.
 
-    ``is_second``: the hypervisor's count of what guests count themselves, at no cost there.
+    ``is_second``: the hypervisor's count of what guests count themselves in any case.
     """
 
     name: str
