@@ -7,7 +7,11 @@ A guest's kicks are the hypervisor's exits for MMIO (virtio's notify registers),
 (kvm_inj_virq, of the vectors that messages have). What KVM is told to inject (kvm_msi_set_irq) is more where one comes
 while the same one waits to be taken: the guest sees but one.
 
-tools/env python benchmarks/second_source.py results/<run_id>   # of a run with knobs_second_sources
+README's figures are of a run with
+{"studies":["knobs"],"knobs_names":["poll_us=50"],"knobs_second_sources":true,"knobs_workloads":["tcp_rr","udp_rr",
+"tcp_from_host_64k","tcp_out_64k","udp_out","udp_to_host","tcp_to_host_64k"]}
+
+tools/env python benchmarks/second_source.py results/<run_id>
 """
 
 from __future__ import annotations

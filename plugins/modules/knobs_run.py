@@ -166,7 +166,7 @@ options:
   second_sources:
     description:
       - Whether it counts the hypervisor's side of the same kicks and interrupts beside that (C(mmio), C(msi),
-        C(injected), C(kicks) in the record). For one-byte requests that is about as many events again.
+        C(injected), C(kicks) in the record). Nothing is counted where O(counters=false).
     type: bool
     default: false
   threads:

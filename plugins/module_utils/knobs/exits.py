@@ -91,7 +91,7 @@ class ExitCounter:
             self._totals = {}
             self._child = self._pump.start(probes.PROGRAM, leashed([probes.PROGRAM, "-f", "json", "-e", program.text]))
             self._await(READY, _ATTACH_S)
-            self._pump.wait_until(time.monotonic() + _SETTLES_S)
+            self._settle()
         except VirtperfError as error:
             self._give_up(f"not available: {error.found or error.what}")
 
@@ -133,7 +133,7 @@ class ExitCounter:
         counted, known = self._child is not None, self.absent
         self.stop()
         if counted:
-            self._pump.wait_until(time.monotonic() + _SETTLES_S)
+            self._settle()
         self.absent = {figure.name: NOT_ASKED for figure in FIGURES}
         try:
             yield
@@ -149,6 +149,9 @@ class ExitCounter:
             processes.name_myself(self._name)
             self._pump.end(self._child)
             self._child = None
+
+    def _settle(self) -> None:
+        self._pump.wait_until(time.monotonic() + _SETTLES_S)
 
     def _give_up(self, reason: str) -> None:
         child, self._child = self._child, None
